@@ -1,0 +1,1 @@
+"""What is said to tools: argv lists and configuration texts. Nothing in here runs anything."""

@@ -1,0 +1,55 @@
+"""The tree of errors. Each says what, where, observed against expected, and the next command.
+
+SluiceError
+├── ConfigError         the settings are wrong; all problems at once; nothing was touched
+├── Refused             preflight found a reason not to start; nothing was touched
+├── GateFailed          a gate, smoke test or canary said no; the live version serves
+├── Interrupted         told to stop, or the deployer is gone; traffic went back first
+├── Superseded          another deployer took over the split; nothing more is written
+├── Unreachable         a live system could not be asked or changed
+└── RuntimeFailed       a process did not start, stop, or stay as it was told
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SluiceError(Exception):
+    """The base of every error that Sluice raises on purpose: one clear line, or one line a problem."""
+
+
+class ConfigError(SluiceError):
+    """The settings are wrong; `problems` holds every one of them, each beginning with its path."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class Refused(SluiceError):
+    """A fact that must be true before a release is not; `reasons` holds all of them, each a line under a headline."""
+
+    def __init__(self, reasons: Sequence[str], *, headline: str = "") -> None:
+        self.reasons = list(reasons)
+        super().__init__("\n  - ".join([headline, *self.reasons]) if headline else "; ".join(self.reasons))
+
+
+class GateFailed(SluiceError):
+    """Checks at one moment did not hold until the deadline."""
+
+
+class Interrupted(SluiceError):
+    """The deployer was told to stop or has died."""
+
+
+class Superseded(SluiceError):
+    """The split has another owner now."""
+
+
+class Unreachable(SluiceError):
+    """A live system could not be asked or changed: refused, timed out, or answered nonsense."""
+
+
+class RuntimeFailed(SluiceError):
+    """A process did not start, stop, or stay as it was told."""

@@ -1,0 +1,49 @@
+"""What every hook shares: it runs again while its release is not settled, and a failure is one clear line.
+
+Nothing heavy is imported here: a no-change update imports this module and calls `diff`, and should cost nothing more.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from pulumi.dynamic import CreateResult, DiffResult, ResourceProvider, UpdateResult
+
+Props = dict[str, Any]
+
+
+class Hook(ResourceProvider):
+    """A step of a release.
+
+    Inputs that every hook has: `release` (its id), `settled` (it is the live one and all has passed), and optionally
+    `fallback` (the split to put back when this step fails), `notify` and `contacts` (who is told).
+    Subclasses define `run`; it returns what goes into the outputs beside the inputs, and raises a SluiceError on failure.
+    """
+
+    serialize_as_secret_always = False
+
+    def run(self, props: Props) -> Props:
+        """Do the step; return its own outputs."""
+        raise TypeError(f"{type(self).__name__} defines no run")
+
+    def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
+        """Report a change as long as the release is not settled; a settled one runs nothing, whatever else changed."""
+        return DiffResult(changes=not _news["settled"])
+
+    def create(self, props: Props) -> CreateResult:
+        """Run for the first time."""
+        return CreateResult(id_=props["release"], outs=self._outs(props))
+
+    def update(self, _id: str, _olds: Any, _news: Any) -> UpdateResult:
+        """Run again."""
+        return UpdateResult(outs=self._outs(_news))
+
+    def _outs(self, props: Props) -> Props:
+        # Set in here, never at import: in the program's process it would hang the SDK without a word.
+        sys.tracebacklimit = 0
+        # Imported late for the reason in the module's docstring.
+        from sluice.hooks import failure
+
+        with failure.reported(props):
+            return {**props, **self.run(props)}

@@ -1,0 +1,129 @@
+"""Climbing the ladder: does what the rollout machine says, and tells it what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from sluice.core.check import Check
+from sluice.core.clock import Clock
+from sluice.core.errors import GateFailed, SluiceError, Superseded, Unreachable
+from sluice.core.ladder import RETREATING, Abort, Confirmed, Judged, Phase, Shifted, State, advance, begin
+from sluice.core.rollout import Rollout
+from sluice.core.traffic import Traffic
+from sluice.core.verdict import Outcome, Verdict, worst
+from sluice.core.watch import Watch, reason
+from sluice.systems import ask
+from sluice.systems.splits import FOLLOW
+from sluice.systems.splits.port import Split
+
+# On the way back every obstacle is tried again for this long before the call gives up, in seconds.
+STUBBORN = 30.0
+# How often the loop looks up while slow checks are being answered, in seconds.
+GLANCE = 0.05
+
+
+class Climb:
+    """One attempt at a rollout. `run` returns one line a step, or raises after all weights are back at 0."""
+
+    def __init__(self, rollout: Rollout, split: Split, clock: Clock, *, ask: Callable[[Check], Verdict] = ask.verdict) -> None:
+        self.rollout, self.split, self.clock, self.ask = rollout, split, clock, ask
+        self.traffic = Traffic(rollout)
+        self.watch = Watch(rollout.checks)
+        self.others = [check for check in rollout.checks if not check.ask.startswith("split.")]
+        self.lines: list[str] = []
+        self.begun = clock.now()
+        self.stuck = 0.0
+
+    def run(self) -> list[str]:
+        """Climb to the top, or go back to 0 and say why."""
+        self.share = self.split.take(self.rollout.release, self.rollout.routes)
+        state = begin(self.rollout.ladder, weight=self.share.weight)
+        with ThreadPoolExecutor(max_workers=max(1, len(self.others))) as self.pool:
+            while not state.done:
+                state = self._step(state)
+            self.pool.shutdown(wait=False, cancel_futures=True)
+        if state.phase is Phase.ABORTED:
+            raise GateFailed(f"canary of {self.rollout.release} failed at {_place(state)}: {state.why}; weight 0, {self._serving()}")
+        return self.lines
+
+    def _serving(self) -> str:
+        live = [route.live for route in self.rollout.routes if route.live]
+        return f"{', '.join(live)} serve{'s' if len(live) == 1 else ''}" if live else "the door is closed (503): nothing has been live yet"
+
+    def _step(self, state: State) -> State:
+        """Act once. Whatever goes wrong becomes an abort; only a new owner of the split ends the call without one."""
+        try:
+            return self._act(state)
+        except Superseded:
+            raise
+        except Exception as error:
+            if state.phase in RETREATING:
+                return self._again(state, error)
+            told = str(error) if isinstance(error, SluiceError) else f"{type(error).__name__}: {error}"
+            return advance(state, Abort(told))
+
+    def _act(self, state: State) -> State:
+        if state.phase in (Phase.SHIFT, Phase.RETREAT):
+            self.share = self.split.set(state.target, None if state.phase is Phase.RETREAT else state.rung.cohort)
+            return advance(state, Shifted())
+        if state.phase in (Phase.CONFIRM, Phase.LEAVE):
+            return self._confirmed(state)
+        return self._judged(state)
+
+    def _confirmed(self, state: State) -> State:
+        if not self.split.confirm(self.share, FOLLOW):
+            raise Unreachable(f"the splitter did not follow to {state.target} % within {FOLLOW:.0f} s")
+        at = self.clock.now()
+        if state.phase is Phase.CONFIRM:
+            self.traffic.begin()
+            self._look(at)
+        return advance(state, Confirmed(at))
+
+    def _judged(self, state: State) -> State:
+        self.clock.wait(self.rollout.poll)
+        if self.clock.now() - self.begun > self.rollout.deadline:
+            return advance(state, Abort(f"not at the top within {self.rollout.deadline:.0f} s"))
+        verdicts = self._verdicts()
+        after = advance(state, Judged(self.clock.now(), worst(verdicts), self.traffic.samples, reason(verdicts)))
+        if after.phase in (Phase.SHIFT, Phase.PASSED):
+            told = "; ".join(verdict.text for verdict in verdicts)
+            self.lines.append(f"{_place(state)}: {self.traffic.samples} requests; {told}")
+        return after
+
+    def _verdicts(self) -> list[Verdict]:
+        """Judge the splitter's own figures first: when they fail, no slow check is waited for."""
+        at = self.clock.now()
+        self._look(at)
+        seen = self.watch.counted(at, self.traffic.verdicts())
+        if self.others and worst([*seen, _fine()]) is not Outcome.FAILED:
+            seen += self.watch.counted(self.clock.now(), self._answers())
+        return seen
+
+    def _look(self, at: float) -> None:
+        versions = [version for pair in self.rollout.pairs for version in (pair.canary, pair.live) if version]
+        self.traffic.see(at, self.split.figures(versions))
+
+    def _answers(self) -> list[Verdict]:
+        """Put the other questions, all at once, and keep looking up while they are answered."""
+        answers = [self.pool.submit(self.ask, check) for check in self.others]
+        while not all(answer.done() for answer in answers):
+            self.clock.wait(GLANCE)
+        return [answer.result() for answer in answers]
+
+    def _again(self, state: State, error: Exception) -> State:
+        """Try the way back again, for a while: a full disk or a restarting proxy must not leave traffic on the canary."""
+        now = self.clock.now()
+        self.stuck = self.stuck or now
+        if now - self.stuck > STUBBORN:
+            raise Unreachable(f"canary of {self.rollout.release}: {state.why}; AND THE WAY BACK FAILED: {error}; check the proxy, then run `pulumi up`")
+        self.clock.wait(GLANCE)
+        return state
+
+
+def _fine() -> Verdict:
+    return Verdict.of("", Outcome.PASSED, "")
+
+
+def _place(state: State) -> str:
+    return f"{state.rung.weight} %" if state.rung.weight else "the cohort"

@@ -1,0 +1,71 @@
+"""What divides traffic between versions, each behind the port in `port`.
+
+A split travels as a plain descriptor: `{kind, ..., routes}`; `routes` name each service's door and its live version, which is
+where traffic goes back to. Imports are late: a settled stack only looks, and pays for nothing else.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from sluice.core.errors import Unreachable
+
+if TYPE_CHECKING:
+    from sluice.core.split import Route, Share
+    from sluice.systems.splits.port import Split
+
+# How long a splitter may take to follow a write. Envoy takes about 10 ms; seconds mean that it is down.
+FOLLOW = 5.0
+
+
+def open(descriptor: dict[str, Any]) -> Split:
+    """Return the splitter of a descriptor."""
+    if descriptor["kind"] != "envoy":
+        raise ValueError(f"no splitter of kind '{descriptor['kind']}', known is 'envoy'")
+    from sluice.systems.splits import envoy
+
+    return envoy.open_split(descriptor)
+
+
+def routes(descriptor: dict[str, Any]) -> list[Route]:
+    """Return the doors of a descriptor with their live versions."""
+    from sluice.core.split import Route
+
+    return [Route.read(route) for route in descriptor["routes"]]
+
+
+def clear(descriptor: dict[str, Any], release: str) -> Share:
+    """Put all traffic on the live versions, unless the share already is this release's own. Returns what holds now."""
+    split = open(descriptor)
+    now = split.get()
+    return now if now.release == release else restore(descriptor, f"before {release}")
+
+
+def restore(descriptor: dict[str, Any], release: str) -> Share:
+    """Put all traffic on the live versions (closed doors where there is none), whoever owned the split, and wait for it."""
+    split = open(descriptor)
+    if split.get().only(routes(descriptor)):
+        return split.get()
+    share = split.take(release, [route.model_copy(update={"canary": None}) for route in routes(descriptor)])
+    if not split.confirm(share, FOLLOW):
+        raise Unreachable(f"the splitter did not follow within {FOLLOW:.0f} s: all traffic should be on the live versions; check the proxy")
+    return share
+
+
+def abort(fallback: dict[str, Any], reason: str) -> None:
+    """Take all traffic back to the live versions because a step after the canary failed."""
+    restore(fallback, f"aborted: {reason}"[:80])
+
+
+def settled(descriptor: dict[str, Any]) -> bool:
+    """Say, by a local look, whether all traffic is on the live versions."""
+    return open(descriptor).get().only(routes(descriptor))
+
+
+def close(descriptor: dict[str, Any]) -> None:
+    """Close every door (503), whether or not the splitter still runs: the last thing before versions are stopped for good."""
+    split = open(descriptor)
+    share = split.take("closed", [route.model_copy(update={"live": None, "canary": None}) for route in routes(descriptor)])
+    with suppress(Unreachable):
+        split.confirm(share, FOLLOW)

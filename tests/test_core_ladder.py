@@ -1,0 +1,178 @@
+"""The rollout machine, the very one that the Canary drives."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sluice.core.ladder import (
+    RETREATING,
+    Abort,
+    Confirmed,
+    Event,
+    Judged,
+    Ladder,
+    Phase,
+    Shifted,
+    State,
+    Step,
+    advance,
+    begin,
+)
+from sluice.core.verdict import Outcome
+
+LADDER = Ladder(steps=[Step(weight=10, soak=30, samples=100), Step(weight=50, soak=30), Step(weight=100, soak=60)], patience=60)
+
+
+def drive(state: State, *events: Event) -> State:
+    for event in events:
+        state = advance(state, event)
+    return state
+
+
+def good(at: float, samples: int = 1000) -> Judged:
+    return Judged(at, Outcome.PASSED, samples)
+
+
+def test_climbs_to_the_top() -> None:
+    """A version that is good at every step ends with all the traffic."""
+    state, at = begin(LADDER), 0.0
+    weights = []
+    while not state.done:
+        state = drive(state, Shifted(), Confirmed(at))
+        weights.append(state.weight)
+        at += state.rung.soak
+        state = advance(state, good(at))
+
+    assert (weights, state.phase) == ([10, 50, 100], Phase.PASSED)
+
+
+def test_soak_is_waited_out() -> None:
+    """A good verdict before the soak is over climbs nothing."""
+    state = drive(begin(LADDER), Shifted(), Confirmed(0), good(29.9))
+
+    assert (state.phase, state.step) == (Phase.SOAK, 0)
+
+
+def test_failure_goes_back_at_once() -> None:
+    """A failed verdict in the first second ends the rollout."""
+    state = drive(begin(LADDER), Shifted(), Confirmed(0), Judged(1, Outcome.FAILED, 5, "errors"))
+
+    assert (state.phase, state.target, state.why) == (Phase.RETREAT, 0, "errors")
+    assert drive(state, Shifted(), Confirmed(2)).phase is Phase.ABORTED
+
+
+@pytest.mark.parametrize("outcome", [Outcome.INCONCLUSIVE, Outcome.ERRORED])
+def test_missing_evidence_waits_then_fails(outcome: Outcome) -> None:
+    """No data holds a step for its patience, and then ends it; it never passes."""
+    state = drive(begin(LADDER), Shifted(), Confirmed(0), Judged(89, outcome, 0, "nobody came"))
+    assert state.phase is Phase.SOAK
+
+    state = advance(state, Judged(90, outcome, 0, "nobody came"))
+    assert (state.phase, state.why) == (Phase.RETREAT, "no proof after 60 s of patience: nobody came")
+
+
+def test_too_few_samples_say_how_many() -> None:
+    """A step that passes its checks with too few requests names the number it waited for."""
+    state = drive(begin(LADDER), Shifted(), Confirmed(0), good(90, samples=99))
+
+    assert state.why == "no proof after 60 s of patience: 99 of at least 100 samples"
+
+
+def test_not_before_is_waited_for_and_judged_meanwhile() -> None:
+    """A step with a calendar date begins on it; until then the step before goes on being judged, with its full patience."""
+    day = datetime(2026, 1, 3, tzinfo=UTC)
+    ladder = Ladder(steps=[Step(weight=10), Step(weight=100, not_before=day)], patience=60)
+    opens = day.timestamp()
+    waiting = drive(begin(ladder), Shifted(), Confirmed(opens - 1000), good(opens - 1))
+    assert (waiting.phase, waiting.step) == (Phase.SOAK, 0)
+
+    lapse = advance(waiting, Judged(opens + 30, Outcome.INCONCLUSIVE, 0, "quiet night"))
+    assert lapse.phase is Phase.SOAK
+    assert advance(lapse, good(opens + 31)).step == 1
+    assert advance(waiting, Judged(opens, Outcome.FAILED, 9, "errors")).phase is Phase.RETREAT
+
+
+def test_begins_where_its_own_weight_is() -> None:
+    """A release that already has a step's weight goes on at that step; any other weight begins at the first."""
+    assert [begin(LADDER, weight=weight).step for weight in (0, 10, 50, 100, 33)] == [0, 0, 1, 2, 0]
+
+
+def test_first_reason_is_kept() -> None:
+    """What goes wrong on the way back does not hide why it went back."""
+    state = drive(begin(LADDER), Abort("errors"), Abort("told to stop"))
+
+    assert state.why == "errors"
+
+
+def test_passed_is_final() -> None:
+    """A rollout that has passed is not undone by a late signal."""
+    ladder = Ladder(steps=[Step(weight=100)])
+    state = drive(begin(ladder), Shifted(), Confirmed(0), good(1), Abort("late"))
+
+    assert state.phase is Phase.PASSED
+
+
+weights = st.lists(st.integers(1, 99), max_size=5, unique=True).map(lambda some: [*sorted(some), 100])
+steps = st.builds(
+    Step, weight=st.just(0), soak=st.floats(0, 100), samples=st.integers(0, 200)
+)
+
+
+@st.composite
+def ladders(draw: st.DrawFn) -> Ladder:
+    rungs = [draw(steps).model_copy(update={"weight": weight}) for weight in draw(weights)]
+    return Ladder(steps=rungs, patience=draw(st.floats(0, 100)))
+
+
+events = st.one_of(
+    st.just(Shifted()),
+    st.builds(Confirmed, at=st.floats(0, 1000)),
+    st.builds(Judged, at=st.floats(0, 1000), outcome=st.sampled_from(Outcome), samples=st.integers(0, 300), why=st.just("x")),
+    st.builds(Abort, why=st.just("stop")),
+)
+
+
+@given(ladders(), st.lists(events, max_size=60))
+@settings(max_examples=400, deadline=None)
+def test_from_every_state_an_abort_ends_at_zero(ladder: Ladder, story: list[Event]) -> None:
+    """Whatever happened before, an abort followed by what a splitter does ends at weight 0, in two moves."""
+    state = drive(begin(ladder), *story)
+    if state.phase is Phase.PASSED:
+        return
+    state = advance(state, Abort("stop"))
+    assert state.target == 0
+
+    state = drive(state, Shifted(), Confirmed(2000))
+    assert (state.phase, state.weight) == (Phase.ABORTED, 0)
+
+
+@given(ladders(), st.lists(events, max_size=60))
+@settings(max_examples=400, deadline=None)
+def test_weights_stay_in_range_and_follow_the_ladder(ladder: Ladder, story: list[Event]) -> None:
+    """A weight is 0 or a step's own, and climbs one step at a time."""
+    state, allowed = begin(ladder), {0, *(step.weight for step in ladder.steps)}
+    for event in story:
+        after = advance(state, event)
+        assert {after.weight, after.target} <= allowed
+        assert after.step - state.step in (0, 1)
+        assert not (state.phase in RETREATING and after.phase not in RETREATING)
+        state = after
+
+
+@given(ladders(), st.lists(events, max_size=60))
+@settings(max_examples=400, deadline=None)
+def test_no_step_is_climbed_without_evidence(ladder: Ladder, story: list[Event]) -> None:
+    """Only a passed verdict with enough samples after the whole soak leads up or to the end."""
+    state = begin(ladder)
+    for event in story:
+        after = advance(state, event)
+        if after.step > state.step or (after.phase is Phase.PASSED and state.phase is not Phase.PASSED):
+            assert isinstance(event, Judged)
+            assert event.outcome is Outcome.PASSED
+            assert event.samples >= state.rung.samples
+            assert event.at - state.since >= state.rung.soak
+        state = after
