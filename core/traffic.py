@@ -1,12 +1,13 @@
 """What a splitter's figures say about a canary: pure. Counters come in, look by look; verdicts come out.
 
-Questions, asked of each service that has a new version:
+Questions, each about one new version (of: {version}, its name):
 `split.error_rate`    share of requests answered with 500 or above (a ratio)
-`split.latency`       a quantile of the time to answer (seconds); of: {quantile}
-`split.error_delta`   is the new version's error rate worse than live's, by a test that may be read at any time (docs/judge.md)
-`split.latency_delta` is the new version slower than live, by ranks
+`split.latency`       a quantile of the time to answer, in seconds; of: {quantile}
+`split.error_delta`   is the error rate worse than live's, by more than the limit? A test that may be read at any time (docs/judge.md)
+`split.latency_delta` is it slower than live, in more than the limit's share of pairs? By ranks (docs/judge.md)
 
-Rates and quantiles look back over `window` seconds (of: {window}), and never past the beginning of the step.
+Rates and quantiles look back over `window` seconds (of: {window}), and never past the beginning of the step; the two
+comparisons weigh all evidence since the rollout began.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from collections import deque
 
 from sluice.core.check import Check, judge
 from sluice.core.figures import Figures
+from sluice.core.judge.histogram import quantile
+from sluice.core.judge.pace import Pace
+from sluice.core.judge.rates import Rates
+from sluice.core.judge.rule import errors, latency
 from sluice.core.reading import NoData, Number, Reading
 from sluice.core.rollout import Pair, Rollout
 from sluice.core.verdict import Verdict
@@ -27,12 +32,15 @@ Look = tuple[float, dict[str, Figures]]
 
 
 class Traffic:
-    """The looks of one step."""
+    """The looks of one step, and the evidence of all."""
 
     def __init__(self, rollout: Rollout) -> None:
-        self.pairs = [pair for pair in rollout.pairs if pair.live is None or pair.live.name != pair.canary.name]
+        self.pairs = {pair.canary.name: pair for pair in rollout.pairs}
         self.checks = [check for check in rollout.checks if check.ask.startswith("split.")]
         self.looks: deque[Look] = deque()
+        self.paces = dict.fromkeys(self.pairs, Pace())
+        deltas = [check for check in self.checks if check.ask == "split.error_delta"]
+        self.rates = {check.name: Rates(margin=float(check.limit.value)) for check in deltas}
 
     def begin(self) -> None:
         """Forget the looks of the step before: the proof of a step is its own."""
@@ -40,6 +48,8 @@ class Traffic:
 
     def see(self, at: float, figures: dict[str, Figures]) -> None:
         """Add a look, at a time in seconds. The first look of a step is its zero."""
+        if self.looks:
+            self._weigh(self.looks[-1][1], figures)
         self.looks.append((at, figures))
         while len(self.looks) > 2 and self.looks[2][0] <= at - self._widest():
             del self.looks[1]  # the first stays: samples count from the beginning of the step
@@ -47,48 +57,64 @@ class Traffic:
     def _widest(self) -> float:
         return max([_window(check) for check in self.checks], default=WINDOW)
 
+    def _weigh(self, before: dict[str, Figures], now: dict[str, Figures]) -> None:
+        came = {name: self._both(pair, before, now) for name, pair in self.pairs.items()}
+        for name, (live, canary) in came.items():
+            self.paces[name] = self.paces[name].seen(live.latency, canary.latency)
+        for check in self.checks:
+            if check.name in self.rates:
+                live, canary = came[_version(check)]
+                self.rates[check.name] = self.rates[check.name].seen(live.counts, canary.counts)
+
+    def _both(self, pair: Pair, before: dict[str, Figures], now: dict[str, Figures]) -> tuple[Figures, Figures]:
+        live = _came(pair.live.name, before, now) if pair.live else Figures()
+        return live, _came(pair.canary.name, before, now)
+
     @property
     def samples(self) -> int:
-        """Return how many requests the new version has answered since the step began: of its services, the fewest."""
-        return min((self._since(pair.canary.name, None).total for pair in self.pairs), default=0)
+        """Return how many requests the new versions have answered since the step began: of all, the fewest."""
+        return min((self._since(name, None).total for name in self.pairs), default=0)
 
     def verdicts(self) -> list[Verdict]:
-        """Judge every check for every service that has a new version."""
-        return [self._verdict(check, pair) for check in self.checks for pair in self.pairs]
+        """Judge every check."""
+        return [self._verdict(check) for check in self.checks]
 
-    def _verdict(self, check: Check, pair: Pair) -> Verdict:
-        named = check.model_copy(update={"name": f"{pair.canary.service}: {check.name}"})
-        return judge(named, self._reading(check, self._since(pair.canary.name, _window(check))))
+    def _verdict(self, check: Check) -> Verdict:
+        if check.ask == "split.error_delta":
+            return errors(check.name, self.rates[check.name], minimum=check.minimum, severity=check.severity)
+        if check.ask == "split.latency_delta":
+            pace, effect = self.paces[_version(check)], float(check.limit.value)
+            return latency(check.name, pace, effect=effect, minimum=check.minimum, severity=check.severity)
+        return judge(check, self._reading(check, self._since(_version(check), _window(check))))
 
     def _reading(self, check: Check, seen: Figures) -> Reading:
         if seen.total == 0:
             return NoData("the new version has answered nothing")
         if check.ask == "split.error_rate":
-            return Number(value=seen.errors / seen.total, samples=seen.total, evidence=f"{seen.errors} of {seen.total}")
+            return Number(value=seen.counts.rate, samples=seen.total, evidence=f"{seen.errors} of {seen.total}")
         if check.ask == "split.latency":
-            return _latency(seen, float(check.of.get("quantile", QUANTILE)))
-        raise ValueError(f"check '{check.name}' asks '{check.ask}': a split answers split.error_rate and split.latency")
+            value = quantile(seen.latency, float(check.of.get("quantile", QUANTILE)))
+            return NoData("no latencies yet") if value is None else Number(value=value, samples=seen.latency.total)
+        known = "split.error_rate, split.latency, split.error_delta, split.latency_delta"
+        raise ValueError(f"check '{check.name}' asks '{check.ask}': a split answers {known}")
 
     def _since(self, name: str, window: float | None) -> Figures:
         """Return what a version answered within the last seconds (None: since the step began)."""
         if not self.looks:
             return Figures()
         at, newest = self.looks[-1]
-        start = self.looks[0]
-        if window is not None:
-            start = next((look for look in self.looks if look[0] >= at - window), start)
-            start = self.looks[0] if start is self.looks[-1] else start
-        return newest.get(name, Figures()).since(start[1].get(name, Figures()))
+        inside = [look for look in self.looks if window is not None and look[0] >= at - window]
+        start = inside[0] if len(inside) > 1 else self.looks[0]
+        return _came(name, start[1], newest)
+
+
+def _came(name: str, before: dict[str, Figures], now: dict[str, Figures]) -> Figures:
+    return now.get(name, Figures()).since(before.get(name, Figures()))
 
 
 def _window(check: Check) -> float:
     return float(check.of.get("window", WINDOW))
 
 
-def _latency(seen: Figures, quantile: float) -> Reading:
-    wanted, passed = quantile * sum(count for _, count in seen.latency), 0
-    for bound, count in seen.latency:
-        passed += count
-        if count and passed >= wanted:
-            return Number(value=bound, samples=seen.total, evidence=f"of {seen.total}")
-    return NoData("no latencies yet")
+def _version(check: Check) -> str:
+    return str(check.of["version"])

@@ -16,7 +16,7 @@ Props = dict[str, Any]
 class Hook(ResourceProvider):
     """A step of a release.
 
-    Inputs that every hook has: `release` (its id), `settled` (it is the live one and all has passed), and optionally
+    Inputs that every hook has: `release` (its id), `settled` (it is the live one and all has passed; see `due`), and optionally
     `fallback` (the split to put back when this step fails), `notify` and `contacts` (who is told).
     Subclasses define `run`; it returns what goes into the outputs beside the inputs, and raises a SluiceError on failure.
     """
@@ -29,7 +29,7 @@ class Hook(ResourceProvider):
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
         """Report a change as long as the release is not settled; a settled one runs nothing, whatever else changed."""
-        return DiffResult(changes=not _news["settled"])
+        return DiffResult(changes=due(_olds, _news))
 
     def create(self, props: Props) -> CreateResult:
         """Run for the first time."""
@@ -47,3 +47,9 @@ class Hook(ResourceProvider):
 
         with failure.reported(props):
             return {**props, **self.run(props)}
+
+
+def due(olds: Props, news: Props) -> bool:
+    """Say whether a step runs: while its release is unsettled; where nobody says (a hook on its own), when the release is another."""
+    settled = news.get("settled")
+    return bool(olds.get("release") != news["release"] if settled is None else not settled)

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import DiffResult, Resource
 
-from sluice.hooks.base import Hook, Props
+from sluice.hooks.base import Hook, Props, due
 
 
 class CanaryProvider(Hook):
@@ -18,13 +18,13 @@ class CanaryProvider(Hook):
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
         """Report a change while unsettled, and when a settled stack's traffic is not where it belongs."""
-        return DiffResult(changes=not _news["settled"] or not _settled(_news["split"]))
+        return DiffResult(changes=due(_olds, _news) or not _home(_news["split"]))
 
     def run(self, props: Props) -> Props:
         """Climb; or, when settled, put traffic back where it belongs."""
         from sluice.systems import splits
 
-        if props["settled"]:
+        if props.get("settled"):
             splits.restore(props["split"], props["release"])
             return {"steps": []}
         return {"steps": _climb(props)}
@@ -36,7 +36,7 @@ class CanaryProvider(Hook):
         splits.close(_props["split"])
 
 
-def _settled(split: Props) -> bool:
+def _home(split: Props) -> bool:
     from sluice.systems import splits
 
     return splits.settled(split)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from sluice.core.check import Check
 from sluice.core.clock import Clock
@@ -13,6 +12,7 @@ from sluice.core.rollout import Rollout
 from sluice.core.traffic import Traffic
 from sluice.core.verdict import Outcome, Verdict, worst
 from sluice.core.watch import Watch, reason
+from sluice.hooks.gate import crowd
 from sluice.systems import ask
 from sluice.systems.splits import FOLLOW
 from sluice.systems.splits.port import Split
@@ -39,10 +39,9 @@ class Climb:
         """Climb to the top, or go back to 0 and say why."""
         self.share = self.split.take(self.rollout.release, self.rollout.routes)
         state = begin(self.rollout.ladder, weight=self.share.weight)
-        with ThreadPoolExecutor(max_workers=max(1, len(self.others))) as self.pool:
+        with crowd(len(self.others)) as self.pool:
             while not state.done:
                 state = self._step(state)
-            self.pool.shutdown(wait=False, cancel_futures=True)
         if state.phase is Phase.ABORTED:
             raise GateFailed(f"canary of {self.rollout.release} failed at {_place(state)}: {state.why}; weight 0, {self._serving()}")
         return self.lines
@@ -116,7 +115,8 @@ class Climb:
         now = self.clock.now()
         self.stuck = self.stuck or now
         if now - self.stuck > STUBBORN:
-            raise Unreachable(f"canary of {self.rollout.release}: {state.why}; AND THE WAY BACK FAILED: {error}; check the proxy, then run `pulumi up`")
+            what = f"canary of {self.rollout.release}: {state.why}; AND THE WAY BACK FAILED: {error}"
+            raise Unreachable(f"{what}; check the proxy, then run `pulumi up`")
         self.clock.wait(GLANCE)
         return state
 

@@ -11,6 +11,7 @@ import httpx
 
 from sluice.core.errors import Unreachable
 from sluice.core.figures import Figures
+from sluice.core.judge.histogram import Histogram
 
 # The admin interface is local and answers in a few milliseconds: a second is an outage.
 TIMEOUT = 2.0
@@ -57,5 +58,5 @@ def figures(admin: str, names: list[str]) -> dict[str, Figures]:
 
 def _figures(prefix: str, counts: dict[str, int], histograms: dict[str, Any]) -> Figures:
     buckets = histograms.get(prefix + LATENCY, [])
-    latency = tuple((float(bucket["upper_bound"]) / 1000, int(bucket["cumulative"])) for bucket in buckets)
-    return Figures(counts.get(prefix + ANSWERED, 0), counts.get(prefix + ERRORS, 0), latency)
+    bins = tuple((float(bucket["upper_bound"]) / 1000, int(bucket["cumulative"])) for bucket in buckets)
+    return Figures(counts.get(prefix + ANSWERED, 0), counts.get(prefix + ERRORS, 0), Histogram(bins))

@@ -90,7 +90,7 @@ def digest(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
         kind = "link" if path.is_symlink() else "run" if path.stat().st_mode & 0o100 else "file"
-        content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+        content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
         header = f"{path.relative_to(folder).as_posix()}\0{kind}\0{len(content)}\0"
         total.update(header.encode() + content)
     return total.hexdigest()
@@ -119,8 +119,9 @@ def copy(source: Path, target: Path, *, expected: str) -> None:
     try:
         shutil.copytree(source, beside, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LITTER))
         beside.chmod(0o755)
-        if digest(beside) != expected:
-            raise Unreachable(f"'{source}' is not what was declared (SHA-256 {digest(beside)[:12]}, expected {expected[:12]}): run `pulumi up` again")
+        if (seen := digest(beside)) != expected:
+            why = f"'{source}' has changed since it was declared (SHA-256 {seen[:12]}, expected {expected[:12]})"
+            raise Unreachable(f"{why}: run `pulumi up` again")
         beside.rename(target)
     except OSError:
         # Another process was first: a folder that is not empty cannot be renamed over.

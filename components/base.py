@@ -1,0 +1,24 @@
+"""What every component shares: its children hang below it, and what the caller's options say flows through to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+
+class Component(pulumi.ComponentResource):
+    """A component of type `sluice:index:<class>`."""
+
+    def __init__(self, name: str, props: dict[str, Any] | None = None, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(f"sluice:index:{type(self).__name__}", name, props or {}, opts)
+
+    def below(self, *after: pulumi.Resource, frozen: bool = False) -> pulumi.ResourceOptions:
+        """Return a child's options: below this, after those, and frozen when it serves (nothing that serves is changed in place)."""
+        return pulumi.ResourceOptions(parent=self, depends_on=list(after), ignore_changes=["*"] if frozen else None)
+
+
+def known(resources: Sequence[pulumi.Resource | None]) -> list[pulumi.Resource]:
+    """Return the resources that there are."""
+    return [resource for resource in resources if resource is not None]

@@ -1,0 +1,37 @@
+"""A canary, declared on its own or by a Release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from sluice.components.base import Component
+from sluice.hooks import canary
+
+
+class Canary(Component):
+    """Moves traffic to the new versions step by step, and takes all of it back when anything but a pass comes.
+
+    `split` is a runtime's descriptor with routes, `rollout` a core.rollout.Rollout as data. Output: `steps`, a line for each
+    step that was proven.
+    """
+
+    steps: pulumi.Output[list[str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        release: pulumi.Input[str],
+        settled: bool | None = None,
+        split: pulumi.Input[Mapping[str, Any]],
+        rollout: pulumi.Input[Mapping[str, Any]],
+        common: Mapping[str, Any] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, {"release": release}, opts)
+        own = {"release": release, "settled": settled, "split": split, "rollout": rollout}
+        self.steps = canary.Canary(f"{name}-ladder", {**(common or {}), **own}, self.below()).steps
+        self.register_outputs({"steps": self.steps})

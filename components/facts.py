@@ -1,0 +1,71 @@
+"""Facts about a release that the program finds out, and preflight insists on; and the record that it leaves."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+from typing import Any
+
+from sluice.components.stack import Stack
+from sluice.core.plan import Plan
+from sluice.core.requirement import Fact
+from sluice.core.settings import closed, missing
+
+
+def gather(stack: Stack, plan: Plan) -> list[Fact]:
+    """Return every fact; a settled release has nothing to insist on."""
+    return [] if plan.settled else [*_window(stack), *_approvals(stack, plan), *_required(stack, plan)]
+
+
+def _window(stack: Stack) -> list[Fact]:
+    why = closed(stack.settings.rollout.windows, stack.now)
+    return [Fact(name="deployment window", ok=False, why=why)] if why else []
+
+
+def _approvals(stack: Stack, plan: Plan) -> list[Fact]:
+    spent = {nonce for record in stack.proven for nonce in record.approvals}
+    return [Fact(name="approval", ok=False, why=why) for why in missing(stack.settings.rollout.approvals, plan.release, spent)]
+
+
+def _required(stack: Stack, plan: Plan) -> list[Fact]:
+    """What another stack must have proven first: the same versions, with the same content."""
+    requires = stack.settings.rollout.requires
+    if requires is None or stack.required is None:
+        return []
+    proven = {(name, built.version, built.digest) for record in stack.required for name, built in record.services.items()}
+    missing = [spec for spec in plan.target.values() if spec.name in plan.new and (spec.service, spec.version, spec.digest) not in proven]
+    return [_unproven(requires.stack, stack.required, spec.service, spec.version, spec.digest) for spec in missing]
+
+
+def _unproven(where: str, theirs: Any, service: str, version: str, digest: str) -> Fact:
+    known = {built.digest for record in theirs for name, built in record.services.items() if (name, built.version) == (service, version)}
+    what = f"{service} {version}"
+    short = where.rsplit("/", 1)[-1]
+    why = f"'{where}' has not proven {what}"
+    if known:
+        why = f"'{where}' has proven {what} with other content ({', '.join(_short(one) for one in known)}, here {_short(digest)})"
+    return Fact(name="proven elsewhere first", ok=False, why=why, command=f"pulumi up --stack {short}")
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
+def record(stack: Stack, plan: Plan) -> dict[str, Any]:
+    """Return what a release leaves behind once it is proven, but for the time."""
+    release = stack.settings.release
+    spent = [given.nonce for given in stack.settings.rollout.approvals.given if given.release == plan.release]
+    services = {
+        service: {"name": spec.name, "version": spec.version, "digest": spec.digest, "spec": spec.wire()}
+        for service, spec in plan.target.items()
+    }
+    written = {"id": plan.release, "version": release.version, "kind": release.kind, "services": services, "approvals": spent}
+    return written if plan.settled else written | {"git": _commit(), "by": getpass.getuser()}
+
+
+def _commit() -> str | None:
+    """Return the commit of the program that deploys; None outside a repository."""
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or None if asked.returncode == 0 else None
+
+

@@ -1,0 +1,277 @@
+"""A release: everything that changes together, from preflight to record. The constructor reads as the runbook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+
+from sluice.components import facts
+from sluice.components.base import Component
+from sluice.components.canary import Canary
+from sluice.components.database import Database
+from sluice.components.flag import Flag
+from sluice.components.gate import Gate
+from sluice.components.service import Service, ServiceArgs
+from sluice.components.smoke import SmokeTest
+from sluice.components.stack import Stack
+from sluice.core.check import Check
+from sluice.core.moment import Moment
+from sluice.core.plan import Plan, plan, text
+from sluice.core.requirement import Requirement
+from sluice.core.rollout import Pair, Rollout
+from sluice.core.spec import Spec
+from sluice.core.thresholds import health, watches
+from sluice.core.version import Version
+from sluice.hooks.notify import Notify
+from sluice.hooks.preflight import Preflight
+from sluice.hooks.record import Record
+from sluice.runtimes import port
+
+Checks = Callable[[Version], list[Check]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseArgs:
+    """What a team declares once.
+
+    `journeys` are its smoke tests (core.journey); `well` and `watch` give more checks of a new version, for its health gate and
+    for its canary; `requirements` are what the machine that deploys must have.
+    """
+
+    services: Sequence[ServiceArgs]
+    databases: Sequence[str] = ()
+    connections: int = 100
+    journeys: Sequence[Mapping[str, Any]] = ()
+    well: Checks | None = None
+    watch: Checks | None = None
+    requirements: Requirement = field(default_factory=Requirement)
+
+
+class Release(Component):
+    """Takes a stack from the live release to the configured one, or leaves the live one serving.
+
+    Children, in order: baseline, preflight, one Service a version, health, smoke, canary, front (smoke through the door),
+    record, notice. `outputs` is the contract with other stacks.
+    """
+
+    def __init__(self, name: str, args: ReleaseArgs, *, stack: Stack, runtime: port.Runtime, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {"release": stack.settings.release.id}, opts)
+        self.name, self.args, self.stack, self.runtime = name, args, stack, runtime
+        self.plan = self._plan()
+        self.say()
+        preflight = self._preflight()
+        self.front = runtime.front(f"{name}-front", opts=self.below(*([preflight] if self.plan.first else [])))
+        self.database = self._database(preflight)
+        ready = self._baseline(preflight)
+        self.versions = self._versions(ready)
+        self._flags()
+        well = self._health()
+        tried = self._smoke("smoke", well, self._addresses())
+        canary = self._canary(tried)
+        through = self._smoke("front", canary, self._doors(), fallback=True)
+        self.record = self._record(through)
+        self._notify()
+        self.outputs = self._outputs()
+        self.register_outputs(self.outputs)
+
+    def _plan(self) -> Plan:
+        settings = self.stack.settings
+        target = {args.name: self._spec(args) for args in self.args.services}
+        rollout = settings.rollout
+        return plan(
+            release=settings.release.id,
+            target=target,
+            ladder=rollout.walked,
+            proven=self.stack.proven,
+            window=rollout.window,
+            now=self.stack.now,
+        )
+
+    def _spec(self, args: ServiceArgs) -> Spec:
+        release = self.stack.settings.release
+        asked = release.services.get(args.name)
+        return args.spec(asked.version or release.version, settings=asked.settings) if asked else args.spec(release.version)
+
+    def say(self) -> None:
+        """Tell people, in preview and before an update, what is going to happen."""
+        if not self.plan.settled:
+            pulumi.log.info(text(self.plan), self)
+
+    @property
+    def _own(self) -> dict[str, Any]:
+        """Return what every hook of this release is given."""
+        rollout = self.stack.settings.rollout
+        shared = {"release": self.plan.release, "settled": self.plan.settled}
+        return shared | {"notify": rollout.webhooks, "contacts": [contact.wire() for contact in rollout.chain]}
+
+    @property
+    def _split(self) -> pulumi.Output[dict[str, Any]]:
+        """Return the splitter with the doors as they are without this release: where traffic goes back to."""
+        kept = [route.wire() for route in self.plan.kept]
+        return self.front.split.apply(lambda split: {**split, "routes": kept})
+
+    def _preflight(self) -> Preflight:
+        told = [fact.wire() for fact in facts.gather(self.stack, self.plan)]
+        props = {**self._own, "facts": told, "requirements": self.args.requirements.wire(), "plan": text(self.plan)}
+        return Preflight(f"{self.name}-preflight", props, self.below())
+
+    def _baseline(self, preflight: Preflight) -> Preflight:
+        """Take away the traffic that an earlier, unproven release may still have, before anything of this one starts."""
+        props = {**self._own, "split": self._split}
+        return Preflight(f"{self.name}-baseline", props, self.below(preflight, self.front.resource))
+
+    def _database(self, preflight: Preflight) -> Database | None:
+        if not self.args.databases:
+            return None
+        after = [preflight] if self.plan.first else []
+        return Database(
+            f"{self.name}-database",
+            runtime=self.runtime,
+            databases=self.args.databases,
+            connections=self.args.connections,
+            after=after,
+            opts=self.below(),
+        )
+
+    def _versions(self, ready: pulumi.Resource) -> dict[str, Service]:
+        """Declare the released, the live and the warm versions; what serves, or has served, is frozen."""
+        secrets = {args.name: args.secrets for args in self.args.services}
+        return {
+            name: Service(
+                spec,
+                runtime=self.runtime,
+                front=self.front,
+                database=self.database,
+                secrets=secrets.get(spec.service),
+                frozen=name not in self.plan.new,
+                after=[ready] if name in self.plan.new else [],
+                opts=self.below(),
+            )
+            for name, spec in self.plan.declared.items()
+        }
+
+    def _flags(self) -> None:
+        for name, on in self.stack.settings.release.flags.items():
+            Flag(f"{self.name}-flag-{name}", file=self.runtime.flags, flag_name=name, on=on, opts=self.below())
+
+    def _described(self, specs: Mapping[str, Spec]) -> pulumi.Output[dict[str, Any]]:
+        """Return the descriptors by service, once all of them are known."""
+        return pulumi.Output.all(**{service: self.versions[spec.name].descriptor for service, spec in specs.items()})
+
+    def _health(self) -> Gate:
+        def checks(descriptors: Mapping[str, Any]) -> list[Any]:
+            versions = [Version.read(descriptor) for descriptor in descriptors.values()]
+            more = self.args.well or (lambda version: [])
+            asked = [check for version in versions for check in (health(version, self._path(version)), *more(version))]
+            return [check.wire() for check in asked]
+
+        return Gate(
+            f"{self.name}-health",
+            release=self.plan.release,
+            settled=self.plan.settled,
+            moment=Moment.HEALTH,
+            checks=self._described(self.plan.target).apply(checks),
+            deadline=self.stack.settings.rollout.deadlines.health,
+            common=self._own,
+            opts=self.below(*self._new()),
+        )
+
+    def _path(self, version: Version) -> str:
+        return self.plan.target[version.service].health
+
+    def _new(self) -> list[Service]:
+        return [self.versions[spec.name] for spec in self.plan.target.values()]
+
+    def _addresses(self) -> pulumi.Output[dict[str, Any]]:
+        """Return where each service of this release is reached without the front door."""
+        return self._described(self.plan.target).apply(lambda found: {name: one["url"] for name, one in found.items()})
+
+    def _doors(self) -> pulumi.Output[dict[str, Any]]:
+        return self.front.url.apply(lambda url: dict.fromkeys(self.plan.target, url))
+
+    def _smoke(self, role: str, after: pulumi.Resource, targets: pulumi.Output[Any], *, fallback: bool = False) -> SmokeTest:
+        more = {"fallback": self._split} if fallback else {}
+        return SmokeTest(
+            f"{self.name}-{role}",
+            release=self.plan.release,
+            settled=self.plan.settled,
+            journeys=self.args.journeys,
+            targets=targets,
+            databases=self._stores(),
+            deadline=self.stack.settings.rollout.deadlines.smoke,
+            common={**self._own, **more},
+            opts=self.below(after),
+        )
+
+    def _stores(self) -> dict[str, Any]:
+        if not self.database:
+            return {}
+        store = self.database.store
+        where = {"host": store.host, "port": store.port, "user": store.user, "passfile": store.passfile}
+        return {name: {**where, "dbname": name} for name in self.database.databases}
+
+    def _canary(self, after: pulumi.Resource) -> Canary:
+        return Canary(
+            f"{self.name}-canary",
+            release=self.plan.release,
+            settled=self.plan.settled,
+            split=self._split,
+            rollout=self._rollout(),
+            common=self._own,
+            opts=self.below(after, *self.versions.values()),
+        )
+
+    def _rollout(self) -> pulumi.Output[dict[str, Any]]:
+        old = self._described({service: spec for service, spec in self.plan.live.items() if service in self.plan.target})
+        return pulumi.Output.all(self._described(self.plan.target), old, self._stores()).apply(lambda known: self._walk(*known))
+
+    def _walk(self, new: Mapping[str, Any], old: Mapping[str, Any], stores: Mapping[str, Any]) -> dict[str, Any]:
+        """Say what the canary is to do, once the versions' addresses are known."""
+        settings = self.stack.settings.rollout
+        moved = {service: Version.read(one) for service, one in new.items() if one["name"] in self.plan.new}
+        pairs = [Pair(canary=one, live=Version.read(old[service]) if service in old else None) for service, one in moved.items()]
+        checks = [check for version in moved.values() for check in self._watches(version, stores)]
+        rollout = Rollout(
+            release=self.plan.release,
+            ladder=self.plan.ladder,
+            routes=self.plan.routes,
+            pairs=pairs,
+            checks=checks,
+            poll=settings.poll,
+            deadline=settings.deadline,
+        )
+        return rollout.wire()
+
+    def _watches(self, version: Version, stores: Mapping[str, Any]) -> list[Check]:
+        """Return a new version's checks; without a ladder (nothing to compare with, or proven before) its health alone."""
+        if self.plan.first or self.plan.returning:
+            return [health(version, self._path(version))]
+        spec = self.plan.target[version.service]
+        store = stores.get(spec.database) if spec.database else None
+        more = self.args.watch(version) if self.args.watch else []
+        return [*watches(self.stack.settings.rollout.thresholds, spec, version, store), *more]
+
+    def _record(self, after: pulumi.Resource) -> Record:
+        written = facts.record(self.stack, self.plan)
+        previous = [record.wire() for record in self.stack.proven]
+        props = {**self._own, "record": written, "previous": previous, "fallback": self._split}
+        return Record(f"{self.name}-record", props, self.below(after))
+
+    def _notify(self) -> None:
+        said = {"text": f"{self.plan.release} is live and proven on {pulumi.get_stack()}"}
+        Notify(f"{self.name}-notice", {**self._own, **said}, self.below(self.record))
+
+    def _outputs(self) -> dict[str, Any]:
+        doors = {spec.service: spec.prefix for spec in self.plan.target.values() if spec.prefix}
+        stores = {name: {key: one[key] for key in ("host", "port", "dbname")} for name, one in self._stores().items()}
+        return {
+            "url": self.front.url,
+            "endpoints": self.front.url.apply(lambda url: {service: url + prefix for service, prefix in doors.items()}),
+            "live": self.record.live,
+            "proven": self.record.proven,
+            "flags": self.runtime.flags,
+            "databases": stores,
+        }

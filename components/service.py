@@ -1,0 +1,121 @@
+"""A service: what a team declares of it, and one version of it as resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from sluice.components.base import Component, known
+from sluice.components.database import Database
+from sluice.core.spec import GRACE, READY, Spec
+from sluice.hooks.guard import Guard
+from sluice.runtimes import port
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceArgs:
+    """What stays the same from version to version.
+
+    `argv` may hold `{port}`; `artifact` is the folder that runs; `prefix` its door; `database` the name of a database of the
+    stack's server; `env` plain variables, `secrets` variables whose values are secret; `connections` the most it should open to
+    its database; `memory` in bytes and `cpu` in cores are what its canary is measured against (0: unmeasured); `health` its health
+    path; `ready` and `grace` in seconds.
+    """
+
+    name: str
+    argv: Sequence[str]
+    artifact: str | Path
+    prefix: str = ""
+    database: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    connections: int | None = None
+    memory: int = 0
+    cpu: float = 0.0
+    health: str = "/health"
+    ready: float = READY
+    grace: float = GRACE
+
+    def spec(self, version: str, *, settings: Mapping[str, str] | None = None) -> Spec:
+        """Return the spec of one version, with its release's settings over the plain variables."""
+        return Spec(
+            service=self.name,
+            version=version,
+            digest=_digest(str(Path(self.artifact).absolute())),
+            argv=list(self.argv),
+            artifact=str(Path(self.artifact).absolute()),
+            prefix=self.prefix,
+            database=self.database,
+            env={**self.env, **(settings or {})},
+            secrets=sorted(self.secrets),
+            connections=self.connections,
+            memory=self.memory,
+            cpu=self.cpu,
+            health=self.health,
+            ready=self.ready,
+            grace=self.grace,
+        )
+
+
+@lru_cache
+def _digest(artifact: str) -> str:
+    from sluice.systems import files
+
+    return files.digest(Path(artifact))
+
+
+class Service(Component):
+    """One version of one service beside the others, and its guard.
+
+    Named after its spec, so two versions never share a resource. `frozen` for a version that serves: nothing of it changes in
+    place, except that it is started again when it has died. Output: `descriptor`, how to reach it (core.version.Version).
+    """
+
+    descriptor: pulumi.Output[dict[str, Any]]
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        runtime: port.Runtime,
+        front: port.Front | None = None,
+        database: Database | None = None,
+        secrets: Mapping[str, pulumi.Input[str]] | None = None,
+        frozen: bool = False,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(spec.name, {}, opts)
+        below = self.below(*after, *known([database and database.store.resource]), frozen=frozen)
+        running = runtime.service(_spoken(spec, runtime, database, secrets or {}), front=front, opts=below)
+        self.descriptor = running.descriptor
+        if front:
+            Guard(f"{spec.name}-guard", {"version": spec.name, "split": front.split}, self.below(running.resource))
+        self.register_outputs({"descriptor": self.descriptor})
+
+
+def _spoken(spec: Spec, runtime: port.Runtime, database: Database | None, secrets: Mapping[str, pulumi.Input[str]]) -> port.Spec:
+    """Say a spec to the runtime, with what is known only when the engine runs: the database's address, the flags' file."""
+    env: dict[str, pulumi.Input[str]] = {**spec.env, "SLUICE_FLAGS": runtime.flags}
+    if spec.database and database:
+        env |= database.store.env(spec.database)
+    return port.Spec(
+        name=spec.name,
+        service=spec.service,
+        version=spec.version,
+        artifact=spec.artifact,
+        digest=spec.digest,
+        argv=spec.argv,
+        env=env,
+        secrets={name: secrets[name] for name in spec.secrets if name in secrets},
+        memory=spec.memory,
+        cpu=spec.cpu,
+        health=spec.health,
+        ready=spec.ready,
+        grace=spec.grace,
+    )

@@ -1,0 +1,1 @@
+"""Is the canary worse than live? Evidence that may be read after every look (docs/judge.md)."""

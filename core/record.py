@@ -1,0 +1,57 @@
+"""What a proven release was: enough to tell what is live, and to go back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, Field
+
+from sluice.core.value import Value
+
+Kind = Literal["configuration", "patch", "minor", "major", "hotfix"]
+
+# Enough for weeks of daily releases, small enough to travel with every update (a few KiB a record).
+KEEP = 20
+
+
+class Built(Value):
+    """One service in a release. `name` is `service@version-hash`; `spec` is all it takes to declare it again."""
+
+    name: str
+    version: str
+    digest: str = ""
+    spec: dict[str, Any] = {}
+
+
+class Record(Value):
+    """A release that passed everything. `git` is the program's commit, `approvals` the nonces it has spent."""
+
+    id: str
+    version: str
+    kind: Kind
+    services: dict[str, Built]
+    # The wire says `schema`, a name that pydantic keeps for itself.
+    schema_: str | None = Field(default=None, alias="schema")
+    git: str | None = None
+    by: str | None = None
+    approvals: list[str] = []
+    at: AwareDatetime
+
+    model_config = Value.model_config | {"populate_by_name": True, "serialize_by_alias": True}
+
+
+def prove(record: Record, previous: Iterable[Record], *, keep: int = KEEP) -> list[Record]:
+    """Return the proven releases with this one in front, newest first, each id once.
+
+    The live one recorded again keeps its time; an older one (a rollback) comes to the front with a new time.
+    Approvals once spent stay spent.
+    """
+    known = list(previous)
+    same = [old for old in known if old.id == record.id]
+    spent = [nonce for old in same for nonce in old.approvals]
+    changes: dict[str, Any] = {"approvals": list(dict.fromkeys(spent + record.approvals))}
+    if known and known[0].id == record.id:
+        changes["at"] = known[0].at
+    others = [old for old in known if old.id != record.id]
+    return [record.model_copy(update=changes), *others][:keep]

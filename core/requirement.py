@@ -1,0 +1,34 @@
+"""What the machine that deploys must have."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sluice.core.value import Value
+
+
+class Requirement(Value):
+    """What must be there before a release begins; sizes in bytes, ports on loopback.
+
+    `disk_free_bytes` is by path: that path, or the nearest folder above it that exists, is on the disk that is meant.
+    """
+
+    disk_free_bytes: dict[str, int] = {}
+    memory_free_bytes: int = Field(default=0, ge=0)
+    ports_free: list[int] = []
+    variables: list[str] = []
+    executables: list[str] = []
+
+
+class Fact(Value):
+    """Something that must be so before a release begins, found out by the program: `why` it is not, and the `command` to mend it."""
+
+    name: str
+    ok: bool
+    why: str = ""
+    command: str = ""
+
+    @property
+    def line(self) -> str:
+        """Return the fact as a reason to refuse."""
+        return f"{self.name}: {self.why or 'is not so'}" + (f"; run: {self.command}" if self.command else "")

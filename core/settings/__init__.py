@@ -1,0 +1,13 @@
+"""What a stack's config says, typed: `sluice:release` and `sluice:rollout` (docs/settings.md)."""
+
+from sluice.core.settings.approval import Approvals, Given, missing
+from sluice.core.settings.check import Threshold
+from sluice.core.settings.parse import Settings, parse, parse_text, problems
+from sluice.core.settings.release import Release
+from sluice.core.settings.rollout import Rollout
+from sluice.core.settings.window import Windows, closed
+
+__all__ = [
+    "Approvals", "Given", "Release", "Rollout", "Settings", "Threshold", "Windows",
+    "closed", "missing", "parse", "parse_text", "problems",
+]  # fmt: skip

@@ -1,0 +1,97 @@
+"""`sluice:rollout`: how a release is brought out on this stack. A rollback never restores it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from sluice.core.contact import Contact
+from sluice.core.ladder import Ladder
+from sluice.core.ladder import Step as Walked
+from sluice.core.rollout import DEADLINE, POLL
+from sluice.core.settings import defaults
+from sluice.core.settings.approval import Approvals
+from sluice.core.settings.check import Checks, Threshold
+from sluice.core.settings.kind import Duration, Length, Name, StackName, Whole
+from sluice.core.settings.people import Escalation, Person, Webhook
+from sluice.core.settings.step import Rung, Step
+from sluice.core.settings.window import Windows
+from sluice.core.value import Value
+
+# More steps than this prove nothing that these do not.
+STEPS = 20
+
+
+class Deadlines(Value):
+    """How long a moment may take."""
+
+    health: Duration = Field(default=defaults.HEALTH, gt=0, description="until a new version is well on its own address")
+    smoke: Duration = Field(default=defaults.SMOKE, gt=0, description="until the smoke tests have passed")
+
+
+class Requires(Value):
+    """What must have been proven elsewhere."""
+
+    stack: StackName = Field(description="the stack that must have proven the same versions, with the same content, before this one begins")
+
+
+class Rollout(Value):
+    """How far, how fast, by whose leave, and who is told."""
+
+    ladder: list[Rung] = Field(
+        default=[Step(weight=weight) for weight in defaults.WEIGHTS],
+        min_length=1,
+        max_length=STEPS,
+        description="the steps to 100 %; a number alone is a weight",
+    )
+    soak: Duration = Field(default=defaults.SOAK, description="how long all must be well at a step that says nothing else")
+    samples: Whole = Field(
+        default=defaults.SAMPLES, ge=0, description="how many requests the new version must answer at a step that says nothing else"
+    )
+    patience: Duration = Field(
+        default=defaults.PATIENCE, description="how long missing data may hold a step after its soak, before it fails"
+    )
+    deadline: Duration = Field(default=DEADLINE, gt=0, description="how long the whole canary may take")
+    poll: Duration = Field(default=POLL, gt=0, description="how often the canary is judged")
+    until: Whole = Field(default=100, ge=1, le=100, description="how far this update goes; only 100 as yet")
+    checks: Checks = Field(default=Checks(), description="what is watched while a canary climbs")
+    deadlines: Deadlines = Field(default=Deadlines(), description="how long other moments may take")
+    windows: Windows | None = Field(default=None, description="when releases may begin; default: at any time")
+    approvals: Approvals = Field(default=Approvals(), description="who must approve a release, and who has")
+    requires: Requires | None = Field(default=None, description="what must have been proven elsewhere first")
+    contacts: dict[Name, Person] = Field(default={}, description="who has which role")
+    escalation: list[Escalation] = Field(default=[], description="who is next when a release fails; default: all of `contacts`")
+    notify: list[Webhook] = Field(default=[], description="where notices go")
+    window: Length = Field(default=defaults.WINDOW, description="how long the previous version stays up for a quick return")
+
+    @property
+    def walked(self) -> Ladder:
+        """Return the ladder as it is walked, every step with its proof; a cohort stays with the new version on the steps after it."""
+        steps: list[Walked] = []
+        for step in self.ladder:
+            cohort = steps[-1].cohort if steps else None
+            steps.append(step.rung(soak=self.soak, samples=self.samples, cohort=cohort))
+        return Ladder(steps=steps, patience=self.patience)
+
+    @property
+    def thresholds(self) -> dict[str, Threshold]:
+        """Return the limits that are watched, by the name of their check."""
+        return self.checks.table
+
+    @property
+    def webhooks(self) -> list[dict[str, str]]:
+        """Return where notices go, as hooks take it."""
+        return [hook.wire() for hook in self.notify]
+
+    @property
+    def chain(self) -> list[Contact]:
+        """Return who is told of a failure, in order, each with a backup."""
+        turns = [(turn.to, turn.after) for turn in self.escalation] or [(role, 0.0) for role in self.contacts]
+        return [contact for role, after in turns for contact in self._people(role, after)]
+
+    def _people(self, role: str, after: float) -> Iterator[Contact]:
+        person = self.contacts[role]
+        yield Contact(name=person.name, address=person.contact, role=role, after=after)
+        if person.backup:
+            yield Contact(name=person.backup, role=f"backup of {role}", after=after)

@@ -1,0 +1,49 @@
+"""Everything a version of a service is, and the name that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+
+from pydantic import Field
+
+from sluice.core.value import Value
+
+# What a service needs to answer its first request, and what requests under way may need to end, in seconds.
+READY = 30.0
+GRACE = 10.0
+# Four hex digits tell a few dozen specs of one version apart; the whole name has to fit into process lists and graphs.
+SHORT = 4
+
+
+class Spec(Value):
+    """One version of one service. Two specs that differ in anything have different names, so that nothing serving is changed in place.
+
+    `artifact` is the folder that runs and `digest` its content; `prefix` its door ('' for none); `database` the name of the
+    one it uses; `secrets` the names of its secret variables (values are no part of a spec: a rotated secret takes a new
+    release); `connections` the most it should open to its database; `memory` in bytes, `cpu` in cores; `ready`, `grace` in seconds.
+    """
+
+    service: str
+    version: str
+    digest: str = ""
+    argv: list[str]
+    artifact: str
+    prefix: str = ""
+    database: str | None = None
+    env: dict[str, str] = {}
+    secrets: list[str] = []
+    replicas: int = Field(default=1, ge=1)
+    connections: int | None = None
+    memory: int = 0
+    cpu: float = 0.0
+    health: str = "/health"
+    ready: float = READY
+    grace: float = GRACE
+
+    @cached_property
+    def name(self) -> str:
+        """Return `service@version-hash`. The artifact counts by content, not by where it lies."""
+        told = json.dumps(self.model_dump(mode="json", exclude={"artifact"}), sort_keys=True)
+        return f"{self.service}@{self.version}-{hashlib.sha256(told.encode()).hexdigest()[:SHORT]}"

@@ -1,0 +1,41 @@
+"""Notify: tells people that a release has started or is proven. It never fails one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from sluice.hooks.base import Hook, Props
+
+
+class NotifyProvider(Hook):
+    """Posts `text`, with `fields`, to every webhook in `notify` (`kind` slack or discord, `url` a reference to a secret).
+
+    Outputs beside the inputs: `warnings`, one for each webhook that could not be told.
+    """
+
+    def run(self, props: Props) -> Props:
+        """Post once."""
+        return {"warnings": _tell(props)}
+
+
+def _tell(props: Props) -> list[str]:
+    from sluice.hooks.failure import locate
+    from sluice.systems import webhook
+
+    try:
+        return webhook.tell(props.get("notify") or [], props["text"], props.get("fields") or {})
+    except Exception as error:
+        return [locate(error)]
+
+
+class Notify(Resource, module="sluice", name="Notify"):
+    """A message in a stack; `props` are those of `NotifyProvider`."""
+
+    warnings: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(NotifyProvider(), name, {**props, "warnings": None}, opts)

@@ -1,0 +1,40 @@
+"""Record: the last step of a release writes down that it is proven. What is live is exported from here, never from config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from sluice.hooks.base import Hook, Props
+
+
+class RecordProvider(Hook):
+    """Puts this release in front of the proven ones.
+
+    Inputs beside every hook's: `record` (a `core.record.Record` without its time) and `previous`, the `proven` of the stack's
+    own last outputs. Outputs beside the inputs: `proven`, the last 20, newest first; `live`, the first of them.
+    """
+
+    def run(self, props: Props) -> Props:
+        """Write it down, with the time."""
+        from datetime import UTC, datetime
+
+        from sluice.core.record import Record, prove
+
+        previous = [Record.read(record) for record in props.get("previous") or []]
+        record = Record.read({**props["record"], "at": datetime.now(UTC).isoformat(timespec="seconds")})
+        proven = [one.wire() for one in prove(record, previous)]
+        return {"proven": proven, "live": proven[0]}
+
+
+class Record(Resource, module="sluice", name="Record"):
+    """The record in a stack; `props` are those of `RecordProvider`."""
+
+    proven: pulumi.Output[list[dict[str, Any]]]
+    live: pulumi.Output[dict[str, Any]]
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(RecordProvider(), name, {**props, "proven": None, "live": None}, opts)

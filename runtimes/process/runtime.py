@@ -1,0 +1,77 @@
+"""The process runtime: everything of a stack from wheels, under one folder, on the loopback; see `runtimes.port`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pulumi
+from pulumi import ResourceOptions
+
+from sluice.runtimes.port import Front, Ran, Running, Spec, Store, Text
+from sluice.runtimes.process.job import DEADLINE, Job
+from sluice.runtimes.process.postgres import CONNECTIONS, Postgres
+from sluice.runtimes.process.program import Program
+from sluice.runtimes.process.proxy import Proxy
+from sluice.runtimes.process.supervisor import Supervisor
+
+
+def home() -> Path:
+    """Return the folder of all stacks: SLUICE_HOME, else one that the user of PostgreSQL can pass through, else the user's own."""
+    told = os.environ.get("SLUICE_HOME")
+    if told:
+        return Path(told)
+    if os.geteuid() == 0:
+        return Path("/var/lib/sluice")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "sluice"
+
+
+class Process:
+    """The port `Runtime` on this machine; `root` is the stack's folder, `<home>/<project>-<stack>` when not given."""
+
+    def __init__(self, name: str = "host", *, root: Path | None = None, opts: ResourceOptions | None = None) -> None:
+        place = root or home() / f"{pulumi.get_project()}-{pulumi.get_stack()}"
+        self.supervisor = Supervisor(name, root=place, opts=opts)
+        self.root = self.supervisor.root
+        self.flags = self.root.apply(lambda root: str(Path(root) / "flags.json"))
+
+    def front(self, name: str, *, opts: ResourceOptions | None = None) -> Front:
+        """See the port."""
+        proxy = Proxy(name, root=self.root, opts=opts)
+        return Front(resource=proxy, url=proxy.url, split=proxy.split)
+
+    def database(
+        self,
+        name: str,
+        *,
+        databases: Sequence[str],
+        connections: int = CONNECTIONS,
+        keep: bool = True,
+        opts: ResourceOptions | None = None,
+    ) -> Store:
+        """See the port."""
+        server = Postgres(name, root=self.root, databases=databases, connections=connections, keep=keep, opts=opts)
+        return Store(resource=server, host=server.host, port=server.port, user=server.user, passfile=server.passfile)
+
+    def service(self, spec: Spec, *, front: Front | None = None, opts: ResourceOptions | None = None) -> Running:
+        """See the port."""
+        split = front.split if front else None
+        program = Program(spec.name, root=self.root, front=split, **{k: v for k, v in vars(spec).items() if k != "name"}, opts=opts)
+        return Running(resource=program, descriptor=program.descriptor)
+
+    def job(
+        self,
+        name: str,
+        *,
+        argv: Sequence[str],
+        folder: str,
+        env: Mapping[str, Text] | None = None,
+        secrets: Mapping[str, Text] | None = None,
+        deadline: float = DEADLINE,
+        run: Text = "",
+        opts: ResourceOptions | None = None,
+    ) -> Ran:
+        """See the port."""
+        job = Job(name, root=self.root, argv=argv, folder=folder, env=env, secrets=secrets, deadline=deadline, run=run, opts=opts)
+        return Ran(resource=job, log=job.log)

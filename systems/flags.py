@@ -1,0 +1,60 @@
+"""Feature flags as one small file that running services read: turning one off needs no deployment and no restart.
+
+As a kill switch, from the checkout of the stack:  python -m sluice.systems.flags FILE NAME off --stack production
+It changes the world first, then the stack's config, so that the next `pulumi up` keeps it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+
+from sluice.core.errors import Unreachable
+from sluice.systems import files
+
+
+def read(path: Path) -> dict[str, bool]:
+    """Return all flags; none when the file is not there yet."""
+    try:
+        flags: dict[str, bool] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Unreachable(f"the flags in '{path}' cannot be read ({type(error).__name__}): mend or remove the file") from None
+    return flags
+
+
+def put(path: Path, name: str, on: bool | None) -> None:
+    """Set one flag, or forget it (None); the others stay as they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.lock(path.with_suffix(".lock")):
+        flags = {key: value for key, value in read(path).items() if key != name}
+        if on is not None:
+            flags[name] = on
+        files.write(path, json.dumps(flags, sort_keys=True))
+
+
+def command(name: str, on: bool, stack: str) -> list[str]:
+    """Return the command that makes a flag last."""
+    return ["pulumi", "config", "set", "--stack", stack, "--path", f"sluice:release.flags.{name}", str(on).lower()]
+
+
+def main() -> None:
+    """Switch a flag: the world first, then config."""
+    asked = argparse.ArgumentParser(prog="python -m sluice.systems.flags", description="Switch a feature flag at once, then in config.")
+    asked.add_argument("file", type=Path, help="the stack's output `flags`")
+    asked.add_argument("name")
+    asked.add_argument("to", choices=["on", "off"])
+    asked.add_argument("--stack", required=True)
+    given = asked.parse_args()
+    on = given.to == "on"
+    put(given.file, given.name, on)
+    print(f"'{given.name}' is {given.to} for every version that runs")
+    subprocess.run(command(given.name, on, given.stack), check=True)
+    print(f"and in the config of '{given.stack}': the next `pulumi up` keeps it")
+
+
+if __name__ == "__main__":
+    main()

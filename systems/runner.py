@@ -1,0 +1,58 @@
+"""The machine that deploys: what it lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from sluice.core.requirement import Requirement
+
+MIB = 2**20
+
+
+def lacks(requirement: Requirement) -> list[str]:
+    """Return one line for each thing that is not there, with what to do about it."""
+    return [
+        *_disk(requirement.disk_free_bytes),
+        *_memory(requirement.memory_free_bytes),
+        *(f"port {port} is taken: run: ss -ltnp 'sport = :{port}'" for port in requirement.ports_free if not _free(port)),
+        *(f"variable {name} is not set: run: export {name}=..." for name in requirement.variables if not os.environ.get(name)),
+        *(f"executable '{name}' is not on PATH: install it" for name in requirement.executables if not shutil.which(name)),
+    ]
+
+
+def _disk(wanted: dict[str, int]) -> Iterator[str]:
+    for path, least in wanted.items():
+        free = shutil.disk_usage(_existing(Path(path))).free
+        if free < least:
+            yield f"disk at '{path}' has {free // MIB} MiB free of {_mib(least)} needed: free some space"
+
+
+def _existing(path: Path) -> Path:
+    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+
+
+def _memory(least: int) -> Iterator[str]:
+    import psutil
+
+    free = psutil.virtual_memory().available
+    if free < least:
+        yield f"memory has {free // MIB} MiB free of {_mib(least)} needed: stop something"
+
+
+def _mib(size: int) -> str:
+    return f"{-(-size // MIB)} MiB"
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As a server would: a port whose last owner has just gone is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
