@@ -1,0 +1,1 @@
+"""Real systems, each from its runbook."""

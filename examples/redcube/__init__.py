@@ -1,0 +1,1 @@
+"""redcube: two services before one PostgreSQL."""

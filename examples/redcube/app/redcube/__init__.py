@@ -1,0 +1,1 @@
+"""redcube: a content service and a user service that share one PostgreSQL."""

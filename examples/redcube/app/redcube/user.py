@@ -1,0 +1,111 @@
+"""The user service: registering, logging in, and going. `python -m redcube.user --port N`."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from typing import Any
+
+from redcube import database, session
+from redcube.log import VERSION, Log
+from redcube.server import Answer, Refusal, Request, Routes, Server, port
+
+NAME = "user-service"
+SHORTEST = 6  # characters of a password
+# The least that OWASP's password storage page names for scrypt, with memory for about 16 MiB a call.
+COST: dict[str, Any] = {"n": 2**14, "r": 8, "p": 5}
+
+
+class User:
+    """The routes, and what they need."""
+
+    def __init__(self, pool: database.Pool) -> None:
+        self.pool = pool
+
+    @property
+    def routes(self) -> Routes:
+        """Return what answers what. Those under /api/auth can be reached through a front door that divides by prefix."""
+        return {
+            ("GET", "/health"): self.health,
+            ("GET", "/api/auth/health"): self.health,
+            ("POST", "/api/auth/register"): self.register,
+            ("POST", "/api/auth/login"): self.login,
+            ("GET", "/api/auth/me"): self.me,
+            ("DELETE", "/api/auth/me"): self.leave,
+        }
+
+    def health(self, request: Request) -> Answer:
+        """Say how the service is."""
+        well = database.well(self.pool)
+        body = {"status": "ok" if well else "no database", "service": NAME, "version": VERSION, "database": well}
+        return Answer(body, 200 if well else 503)
+
+    def register(self, request: Request) -> Answer:
+        """Make a user."""
+        email, password = credentials(request)
+        if len(password) < SHORTEST:
+            raise Refusal(400, f"a password has at least {SHORTEST} characters")
+        if request.body.get("confirmPassword") != password:
+            raise Refusal(400, "the passwords differ")
+        query = "insert into users (email, password) values (%s, %s) on conflict do nothing returning id, email"
+        with self.pool.connection() as connection:
+            user = connection.execute(query, [email, sealed(password)]).fetchone()
+        if user is None:
+            raise Refusal(409, "this email is taken")
+        return Answer(user)
+
+    def login(self, request: Request) -> Answer:
+        """Begin a session."""
+        email, password = credentials(request)
+        with self.pool.connection() as connection:
+            user = connection.execute("select id, email, password from users where email = %s", [email]).fetchone()
+        if user is None or not opens(password, user["password"]):
+            raise Refusal(401, "email or password is wrong")
+        return Answer({"id": user["id"], "email": user["email"]}, headers=session.begin(self.pool, user["id"]))
+
+    def me(self, request: Request) -> Answer:
+        """Say who is logged in."""
+        return Answer(session.user(self.pool, request))
+
+    def leave(self, request: Request) -> Answer:
+        """Delete the user with everything of theirs."""
+        user = session.user(self.pool, request)
+        with self.pool.connection() as connection:
+            connection.execute("delete from users where id = %s", [user["id"]])
+        return Answer({"deleted": user["id"]})
+
+
+def credentials(request: Request) -> tuple[str, str]:
+    """Return email and password, which must be there."""
+    email, password = request.body.get("email"), request.body.get("password")
+    if not isinstance(email, str) or not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
+        raise Refusal(400, "email is not an address")
+    if not isinstance(password, str):
+        raise Refusal(400, "password is missing")
+    return email.lower(), password
+
+
+def sealed(password: str) -> str:
+    """Return what is kept of a password: a salt, and scrypt of both."""
+    salt = secrets.token_bytes(16)
+    return f"{salt.hex()}${hashlib.scrypt(password.encode(), salt=salt, **COST).hex()}"
+
+
+def opens(password: str, kept: str) -> bool:
+    """Say whether a password is the one that was kept."""
+    salt, _, digest = kept.partition("$")
+    return hmac.compare_digest(hashlib.scrypt(password.encode(), salt=bytes.fromhex(salt), **COST).hex(), digest)
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    log = Log(NAME)
+    pool = database.connect(log)
+    with pool:
+        Server(port(), NAME, User(pool).routes, log).run()
+
+
+if __name__ == "__main__":
+    main()

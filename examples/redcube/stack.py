@@ -1,0 +1,59 @@
+"""redcube, as its runbook has it: two services before one PostgreSQL, a front door, smoke tests, and checks of what is particular to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sluice.components import Release, ReleaseArgs, ServiceArgs, Stack
+from sluice.core.check import Check, Limit, Unit
+from sluice.core.requirement import Requirement
+from sluice.core.version import Version
+from sluice.runtimes.process.runtime import Process
+from sluice.systems.journey import load
+
+HERE = Path(__file__).parent
+# Each service: its module, and its door.
+SERVICES = {"content-service": ("content", "/api/content/"), "user-service": ("user", "/api/auth/")}
+# What one service may open to the database, its pool and a little: runbook 004 alarms at 80 % of the maximum.
+CONNECTIONS = 20
+MEMORY = 512 * 2**20
+# The longest request takes 10 s; the services end within 11 s of being told to.
+GRACE = 12.0
+
+
+def declare(stack: Stack) -> Mapping[str, Any]:
+    """Declare redcube, and return what other stacks may know of it."""
+    runtime = Process()
+    args = ReleaseArgs(
+        services=[service(name) for name in SERVICES],
+        databases=["redcube"],
+        journeys=[journey.wire() for journey in load(HERE / "smoke" / "journeys.yaml")],
+        watch=structured,
+        requirements=Requirement(memory_free_bytes=512 * 2**20),
+    )
+    return Release("redcube", args, stack=stack, runtime=runtime).outputs
+
+
+def service(name: str) -> ServiceArgs:
+    """Return what all versions of a service have in common."""
+    module, prefix = SERVICES[name]
+    return ServiceArgs(
+        name=name,
+        argv=["python", "-m", f"redcube.{module}", "--port", "{port}"],
+        artifact=HERE / "app",
+        prefix=prefix,
+        database="redcube",
+        connections=CONNECTIONS,
+        memory=MEMORY,
+        cpu=1,
+        grace=GRACE,
+    )
+
+
+def structured(version: Version) -> list[Check]:
+    """Say that a version's log lines are structured: nearly all carry a trace id (runbook 004, phase 3)."""
+    limit = Limit(is_=">=", value=0.9, unit=Unit.RATIO)
+    of = {"path": version.log, "field": "trace_id"}
+    return [Check(name=f"{version.service}: lines with a trace id", ask="logs.field", of=of, limit=limit, action="check the log's format")]
