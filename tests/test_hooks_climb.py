@@ -15,15 +15,21 @@ from sluice.core.errors import GateFailed, Interrupted, Superseded
 from sluice.core.ladder import Cohort, Ladder, Step
 from sluice.core.rollout import Pair, Rollout
 from sluice.core.split import Route
+from sluice.core.version import Version
 from sluice.hooks.climb import Climb
 from sluice.hooks.stop import Stop, WatchedClock
 from sluice.systems import splits
 from tests.fixtures.front import Front
 
 pytestmark = pytest.mark.embedded
-ERRORS = Check(name="error rate", ask="split.error_rate", limit=Limit(is_="<=", value=0.05, unit="ratio"), minimum=20)
-SLOW = Check(name="p95", ask="split.latency", limit=Limit(is_="<=", value=1, unit="s"), minimum=20)
+FEW, SLOW = Limit(is_="<=", value=0.05, unit="ratio"), Limit(is_="<=", value=1, unit="s")
 LADDER = Ladder(steps=[Step(weight=weight, soak=0.5, samples=20) for weight in (10, 25, 50, 100)], patience=5)
+
+
+def watches(version: Version) -> list[Check]:
+    about = {"of": {"version": version.name}, "minimum": 20}
+    errors = Check(name=f"{version.service}: error rate", ask="split.error_rate", limit=FEW, **about)
+    return [errors, Check(name=f"{version.service}: p95", ask="split.latency", limit=SLOW, **about)]
 
 
 def door(service: str, live: str | None, canary: str | None) -> Route:
@@ -32,7 +38,8 @@ def door(service: str, live: str | None, canary: str | None) -> Route:
 
 def rollout(front: Front, release: str, routes: list[Route], **more: object) -> Rollout:
     pairs = [Pair(canary=front.versions[r.canary], live=front.versions[r.live] if r.live else None) for r in routes if r.canary]
-    given = {"release": release, "ladder": LADDER, "routes": routes, "pairs": pairs, "checks": [ERRORS, SLOW], "poll": 0.1}
+    checks = [check for pair in pairs for check in watches(pair.canary)]
+    given = {"release": release, "ladder": LADDER, "routes": routes, "pairs": pairs, "checks": checks, "poll": 0.1}
     return Rollout.model_validate(given | more)
 
 
@@ -156,7 +163,7 @@ def test_a_slow_question_does_not_delay_a_stop(front: Front) -> None:
         release.wait(20)
         raise Interrupted("too late")
 
-    plan = rollout(front, "r2", routes, checks=[ERRORS, slow])
+    plan = rollout(front, "r2", routes, checks=[slow])
     threading.Timer(3.0, release.set).start()
     with load(front), pytest.raises(GateFailed, match="the deployer is gone"):
         Climb(plan, splits.open(front.split), WatchedClock(stop), ask=answer).run()  # type: ignore[arg-type]

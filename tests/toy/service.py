@@ -1,8 +1,9 @@
 """A service to deploy in tests: one file, standard library only, and it fails as it is told by its environment.
 
 VERSION names itself (header x-version); FAIL_RATE (0 to 1) answers that share of requests with 500, /health excepted;
-DELAY waits that many seconds before each answer; CRASH exits at start with that text on stderr.
-On stdout there is one JSON line a request.
+so does the existence of the file FAIL_FILE;
+DELAY waits that many seconds before each answer; CRASH exits at start with that text on stderr,
+other variables filled in. On stdout there is one JSON line a request.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 VERSION = os.environ.get("VERSION", "0")
 FAIL_RATE = float(os.environ.get("FAIL_RATE", "0"))
+FAIL_FILE = Path(os.environ.get("FAIL_FILE", "/nonexistent"))
 DELAY = float(os.environ.get("DELAY", "0"))
 
 
@@ -48,7 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         healthy = self.path == "/health"
         if not healthy:
             time.sleep(DELAY)
-        status = 200 if healthy or random.random() >= FAIL_RATE else 500
+        broken = FAIL_FILE.exists() or random.random() < FAIL_RATE
+        status = 500 if broken and not healthy else 200
         body = json.dumps({"version": VERSION, "path": self.path}).encode()
         self.send_response(status)
         self.send_header("x-version", VERSION)
@@ -113,5 +117,5 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8080")))
     if "CRASH" in os.environ:
-        sys.exit(os.environ["CRASH"])
+        sys.exit(os.path.expandvars(os.environ["CRASH"]))
     serve(arguments.parse_args().port)

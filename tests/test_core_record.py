@@ -1,0 +1,78 @@
+"""The list of proven releases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from sluice.core.record import Built, Record, prove
+
+NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)
+
+
+def record(name: str, hour: int = 0, **more: object) -> Record:
+    web = Built(name=f"web@{name}-3fa2", version=name)
+    given = {"id": name, "version": name, "kind": "minor", "services": {"web": web}, "at": NOON + timedelta(hours=hour)}
+    return Record.model_validate(given | more)
+
+
+def ids(records: list[Record]) -> list[str]:
+    return [one.id for one in records]
+
+
+def test_front():
+    """The newest is in front."""
+    assert ids(prove(record("1.1"), prove(record("1.0"), []))) == ["1.1", "1.0"]
+
+
+def test_keep():
+    """Only the last 20 are kept."""
+    known: list[Record] = []
+    for number in range(25):
+        known = prove(record(str(number)), known)
+    assert ids(known) == [str(number) for number in range(24, 4, -1)]
+
+
+def test_again():
+    """The live one recorded again changes nothing, not even its time."""
+    known = prove(record("1.1", 1), [record("1.0")])
+    assert prove(record("1.1", 5), known) == known
+
+
+def test_rollback():
+    """An older release that is proven again comes to the front with a new time, and is in the list once."""
+    known = [record("1.2", 2), record("1.1", 1), record("1.0")]
+    after = prove(record("1.1", 3), known)
+    assert ids(after) == ["1.1", "1.2", "1.0"]
+    assert after[0].at == NOON + timedelta(hours=3)
+
+
+def test_spent():
+    """An approval once spent stays spent when its release is recorded again."""
+    known = [record("1.1", approvals=["a"]), record("1.0", approvals=["x"])]
+    assert prove(record("1.0", 3, approvals=["y", "x"]), known)[0].approvals == ["x", "y"]
+
+
+def test_wire():
+    """A record survives the wire, where the schema revision has its plain name."""
+    one = record("1.0", schema="0007", git="c0ffee", by="ada")
+    assert one.wire() == {
+        "id": "1.0",
+        "version": "1.0",
+        "kind": "minor",
+        "services": {"web": {"name": "web@1.0-3fa2", "version": "1.0", "digest": "", "spec": {}}},
+        "schema": "0007",
+        "git": "c0ffee",
+        "by": "ada",
+        "approvals": [],
+        "at": "2025-11-27T12:00:00Z",
+    }
+    assert Record.read(one.wire()) == one
+
+
+def test_time_without_zone():
+    """A time without a zone is refused: stacks are shared across zones."""
+    with pytest.raises(ValidationError, match="timezone"):
+        record("1.0", at="2025-11-27T12:00:00")

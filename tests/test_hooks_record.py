@@ -1,0 +1,43 @@
+"""Writing down a proven release."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sluice.hooks.record import RecordProvider
+
+RECORD = {"id": "r1", "version": "1.1", "kind": "minor", "services": {"web": {"name": "web@1.1-3fa2", "version": "1.1"}}, "schema": "0007"}
+
+
+def record(**more: Any) -> dict[str, Any]:
+    return {"release": "r1", "settled": False, "record": RECORD} | more
+
+
+def outs(props: dict[str, Any]) -> dict[str, Any]:
+    result = RecordProvider().create(props).outs
+    assert result is not None
+    return result
+
+
+def test_first():
+    """The first release is alone in the list, live, and has the time at which it was written down."""
+    seen = outs(record())
+    assert [one["id"] for one in seen["proven"]] == ["r1"]
+    assert seen["live"] == seen["proven"][0]
+    assert abs(datetime.fromisoformat(seen["live"]["at"]) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert seen["live"]["schema"] == "0007"
+
+
+def test_next():
+    """A list from the stack's own outputs goes on, and reads what it wrote."""
+    before = outs(record())["proven"]
+    after = outs(record(record=RECORD | {"id": "r2"}, previous=before))
+    assert [one["id"] for one in after["proven"]] == ["r2", "r1"]
+    assert after["proven"][1] == before[0]
+
+
+def test_again():
+    """The live release written down again changes nothing: a retried update shows no difference."""
+    before = outs(record())["proven"]
+    assert outs(record(previous=before))["proven"] == before

@@ -1,0 +1,143 @@
+"""Smoke tests as a hook, against the real services of redcube."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.runtime.rpc import UNKNOWN
+
+from sluice.core.errors import ConfigError, GateFailed
+from sluice.core.split import Route
+from sluice.hooks.smoke import SmokeProvider
+from sluice.systems import splits
+from sluice.systems.journey import load
+from tests.fixtures.front import Front
+from tests.fixtures.redcube import ARTIFACT, Redcube
+
+Props = dict[str, Any]
+TABLES = ("users", "sessions", "analyses", "reputation_events")
+
+
+def smoke(journeys: list[Props], **more: Any) -> Props:
+    return {"release": "r1", "settled": False, "journeys": journeys, "targets": {}, "databases": {}} | more
+
+
+def whole(redcube: Redcube, **more: Any) -> Props:
+    """Return the example's own journeys, through services on their own addresses."""
+    targets = {"content-service": redcube.urls["content"], "user-service": redcube.urls["user"] + "/"}
+    journeys = [journey.wire() for journey in load(ARTIFACT / "smoke" / "journeys.yaml")]
+    return smoke(journeys, targets=targets, databases={"redcube": redcube.of}) | more
+
+
+def rows(redcube: Redcube) -> dict[str, int]:
+    return {table: redcube.ask(f"select count(*) from {table}") for table in TABLES}
+
+
+def refusal(props: Props) -> list[tuple[str, str]]:
+    return [(failure.property, failure.reason) for failure in SmokeProvider().check({}, props).failures]
+
+
+@pytest.mark.embedded
+def test_twice(redcube: Redcube):
+    """Smoke tests that run twice leave no row of theirs, and each run is another user."""
+    redcube.start("content", "user")
+    props = whole(redcube)
+    created = SmokeProvider().create(props)
+    assert (created.id, created.outs) == ("r1", {**props, "warnings": []})
+    assert SmokeProvider().update("r1", created.outs, props).outs == created.outs
+    assert rows(redcube) == dict.fromkeys(TABLES, 0)
+    # Identities count what was there: two users, two analyses.
+    for table in ("users", "analyses"):
+        assert redcube.ask(f"select last_value from {table}_id_seq") == 2
+    traces = {line["trace_id"] for line in redcube.lines("user") if line.get("path") == "/api/auth/register"}
+    assert len(traces) == 2
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("version", ["1.2.0", "1.5.0", "1.6.0"])
+def test_bad(redcube: Redcube, version: str):
+    """The example's bad versions pass their smoke tests every time: it takes traffic to see them."""
+    redcube.start("content", version=version)
+    redcube.start("user")
+    for _ in range(5):
+        SmokeProvider().create(whole(redcube))
+
+
+@pytest.mark.embedded
+def test_failure(redcube: Redcube, tmp_path: Path):
+    """A failure is one line with who is next, and what the journey has made is gone all the same."""
+    flags = tmp_path / "flags.json"
+    flags.write_text('{"UGC_ANALYSIS": false}')
+    redcube.start("content", "user", SLUICE_FLAGS=str(flags))
+    with pytest.raises(GateFailed) as caught:
+        SmokeProvider().create(whole(redcube, contacts=[{"name": "Ada"}]))
+    (trace,) = {line["trace_id"] for line in redcube.lines("content") if line.get("status") == 404}
+    assert str(caught.value) == (
+        "smoke 'register and analyze' step 4 'analyze a text': expected status 200, got 404; "
+        f"POST {redcube.urls['content']}/api/content/analyze-single/text (trace '{trace}'); next: Ada"
+    )
+    assert rows(redcube) == dict.fromkeys(TABLES, 0)
+
+
+@pytest.mark.embedded
+def test_fallback(front: Front):
+    """Through the front door, traffic goes back before the cleaning up, which the live version then answers."""
+    front.serve("web@1")
+    front.serve("web@2", FAIL_RATE="1")
+    canary = [Route(service="web", prefix="/web/", live="web@1", canary="web@2")]
+    split = splits.open(front.split)
+    split.confirm(split.take("r2", canary), 5)
+    split.confirm(split.set(100), 5)
+    answers = [{"path": "$.version", "is": "==", "value": "web@1"}]
+    journey = {"name": "j", "target": "web", "steps": [{"name": "a", "path": "/web/a"}]}
+    journey["cleanup"] = [{"name": "b", "path": "/web/b", "expect": answers}]
+    with pytest.raises(GateFailed) as caught:
+        SmokeProvider().create(smoke([journey], targets={"web": front.url}, fallback=front.descriptor(canary)))
+    before, _, after = str(caught.value).partition(" (trace ")
+    assert before == f"smoke 'j' step 1 'a': expected status 200, got 500; GET {front.url}/web/a"
+    assert after.partition("); ")[2] == "traffic is back on the live version"
+
+
+def test_deadline():
+    """All journeys of a hook share its deadline."""
+    journey = {"name": "j", "target": "web", "steps": [{"name": "a", "path": "/"}]}
+    with pytest.raises(GateFailed) as caught:
+        SmokeProvider().create(smoke([journey], targets={"web": "http://127.0.0.1:1"}, deadline=1e-9))
+    assert str(caught.value) == "smoke 'j' step 1 'a': expected all steps within 1e-09 s, got this far; nothing was asked"
+
+
+JOURNEY = {
+    "name": "j",
+    "target": "web",
+    "steps": [{"name": "a", "path": "/"}, {"name": "b", "database": "main", "query": "select 1", "rows": 1.0}],
+}
+MISSING = [("targets", "has no 'web', which a journey asks"), ("databases", "has no 'main', which a journey asks")]
+
+
+def test_check():
+    """Preview refuses journeys that could never be walked."""
+    assert refusal(smoke([JOURNEY])) == MISSING
+    assert refusal(smoke([JOURNEY], targets={"web": UNKNOWN}, databases={"main": {}})) == []
+    loose = {"name": "j", "target": "web", "steps": [{"name": "a", "path": "/${id}"}]}
+    assert refusal(smoke([loose])) == [
+        ("journeys", "journeys.0.steps.0.path: unknown '${id}', no earlier step saves it: known are run"),
+    ]
+    assert refusal(smoke([JOURNEY | {"steps": [{"name": "a", "path": "/", "save": {"id": "$.."}}]}], targets={"web": ""})) != []
+
+
+def test_unknown():
+    """What is not known in preview is not refused there, but when it is walked."""
+    assert refusal(smoke(UNKNOWN)) == []
+    assert refusal(smoke([JOURNEY], targets=UNKNOWN, databases=UNKNOWN)) == []
+    with pytest.raises(ConfigError) as caught:
+        SmokeProvider().create(smoke([JOURNEY]))
+    assert caught.value.problems == [f"{name}: {why}" for name, why in MISSING]
+
+
+def test_settled():
+    """A settled release is not tested again, nor are its journeys looked at."""
+    assert refusal(smoke([{"nonsense": 1}], settled=True)) == []
+    assert not SmokeProvider().diff("r1", {}, smoke([], settled=True)).changes
+    assert SmokeProvider().diff("r1", {}, smoke([])).changes

@@ -1,0 +1,85 @@
+"""The process runtime as components see it; what it promises is in tests/conformance."""
+
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from sluice.runtimes.port import Runtime, Spec
+from sluice.runtimes.process import runtime as module
+from tests.fixtures.stack import TOY
+
+
+class Mocks(pulumi.runtime.Mocks):
+    """An engine that notes what is declared, and answers as the providers would."""
+
+    def __init__(self):
+        self.declared = {}
+
+    def new_resource(self, args):
+        self.declared[args.name] = args
+        known = {"split": {"kind": "envoy"}, "url": "http://door", "host": "127.0.0.1", "port": 20001.0, "user": "u", "passfile": "/p"}
+        return args.name, {**args.inputs, **known, "descriptor": {"name": args.name}}
+
+    def call(self, args):
+        return {}
+
+
+@pytest.fixture
+def mocks():
+    mocks = Mocks()
+    pulumi.runtime.set_mocks(mocks, project="toy", stack="test")
+    return mocks
+
+
+@pytest.mark.parametrize(
+    ("user", "told", "state", "expected"),
+    [
+        (0, "/x", "/s", "/x"),
+        (0, None, "/s", "/var/lib/sluice"),
+        (1000, None, "/s", "/s/sluice"),
+        (1000, None, None, "/home/me/.local/state/sluice"),
+    ],
+)
+def test_home(monkeypatch, user, told, state, expected):
+    """Stacks live where SLUICE_HOME says, else where PostgreSQL's user can enter, else in the user's own state."""
+    monkeypatch.setattr(module.os, "geteuid", lambda: user)
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/me"))
+    for name, value in (("SLUICE_HOME", told), ("XDG_STATE_HOME", state)):
+        monkeypatch.delenv(name, raising=False)
+        if value:
+            monkeypatch.setenv(name, value)
+    assert str(module.home()) == expected
+
+
+@pulumi.runtime.test
+def test_service(mocks, monkeypatch):
+    """A version is declared with all its inputs, its digest found here, and its secrets marked."""
+    monkeypatch.setenv("SLUICE_HOME", "/data")
+    runtime: Runtime = module.Process()
+    front, store = runtime.front("front"), runtime.database("store", databases=["shop"])
+    spec = Spec(name="web@1-aa", service="web", version="1", artifact=str(TOY), argv=["x"], env=store.env("shop"), secrets={"A": "b"})
+    running = runtime.service(spec, front=front)
+
+    def check(descriptor):
+        inputs = {key: value for key, value in mocks.declared["web@1-aa"].inputs.items() if not key.startswith("__")}
+        assert descriptor == {"name": "web@1-aa"}
+        assert len(inputs.pop("digest")) == 64
+        assert inputs == {
+            "name": "web@1-aa",
+            "root": "/data/toy-test",
+            "service": "web",
+            "version": "1",
+            "argv": ["x"],
+            "artifact": str(TOY),
+            "env": {"PGHOST": "127.0.0.1", "PGPORT": "20001", "PGUSER": "u", "PGPASSFILE": "/p", "PGDATABASE": "shop"},
+            "secrets": inputs["secrets"],
+            "front": {"kind": "envoy"},
+            "memory": 0,
+            "cpu": 0.0,
+            "health": "/health",
+            "ready": 30.0,
+            "grace": 10.0,
+        }
+
+    return running.descriptor.apply(check)
