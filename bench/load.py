@@ -116,6 +116,6 @@ class Load:
                 self.tally.errors[version] += 1
 
 
-def post(path: str, body: object) -> Ask:
+def post(path: str, body: object, headers: dict[str, str] | None = None) -> Ask:
     """Build a POST with a JSON body."""
-    return Ask("POST", path, json.dumps(body), {"content-type": "application/json"})
+    return Ask("POST", path, json.dumps(body), {"content-type": "application/json", **(headers or {})})

@@ -56,7 +56,7 @@ def record(stack: Stack, plan: Plan) -> dict[str, Any]:
     release = stack.settings.release
     spent = [given.nonce for given in stack.settings.rollout.approvals.given if given.release == plan.release]
     services = {
-        service: {"name": spec.name, "version": spec.version, "digest": spec.digest, "spec": spec.wire()}
+        service: {"name": spec.name, "version": spec.version, "digest": spec.digest, "spec": spec.text}
         for service, spec in plan.target.items()
     }
     written = {"id": plan.release, "version": release.version, "kind": release.kind, "services": services, "approvals": spent}

@@ -247,12 +247,13 @@ class Release(Component):
 
     def _watches(self, version: Version, stores: Mapping[str, Any]) -> list[Check]:
         """Return a new version's checks; without a ladder (nothing to compare with, or proven before) its health alone."""
+        well = health(version, self._path(version))
         if self.plan.first or self.plan.returning:
-            return [health(version, self._path(version))]
+            return [well]
         spec = self.plan.target[version.service]
         store = stores.get(spec.database) if spec.database else None
         more = self.args.watch(version) if self.args.watch else []
-        return [*watches(self.stack.settings.rollout.thresholds, spec, version, store), *more]
+        return [well, *watches(self.stack.settings.rollout.thresholds, spec, version, store), *more]
 
     def _record(self, after: pulumi.Resource) -> Record:
         written = facts.record(self.stack, self.plan)

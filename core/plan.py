@@ -93,7 +93,7 @@ def plan(
 
 
 def _specs(record: Record | None) -> Specs:
-    return {service: Spec.read(built.spec) for service, built in record.services.items()} if record else {}
+    return {service: Spec.parse(built.spec) for service, built in record.services.items()} if record else {}
 
 
 def _warm(proven: Sequence[Record], window: timedelta, now: datetime) -> Record | None:

@@ -13,15 +13,21 @@ Kind = Literal["configuration", "patch", "minor", "major", "hotfix"]
 
 # Enough for weeks of daily releases, small enough to travel with every update (a few KiB a record).
 KEEP = 20
+# The live release and the warm one before it are declared from their records; older ones come back through stack history.
+STANDING = 2
 
 
 class Built(Value):
-    """One service in a release. `name` is `service@version-hash`; `spec` is all it takes to declare it again."""
+    """One service in a release. `name` is `service@version-hash`; `spec` (`core.spec.Spec.text`) all it takes to
+    declare it again.
+
+    A text, since outputs are shown at the end of every update, and nobody wants to read it there.
+    """
 
     name: str
     version: str
     digest: str = ""
-    spec: dict[str, Any] = {}
+    spec: str = ""
 
 
 class Record(Value):
@@ -40,6 +46,12 @@ class Record(Value):
 
     model_config = Value.model_config | {"populate_by_name": True, "serialize_by_alias": True}
 
+    @property
+    def brief(self) -> Record:
+        """Return the record without its specs: what other stacks read, and all that is needed of a release that runs no more."""
+        services = {name: built.model_copy(update={"spec": ""}) for name, built in self.services.items()}
+        return self.model_copy(update={"services": services})
+
 
 def prove(record: Record, previous: Iterable[Record], *, keep: int = KEEP) -> list[Record]:
     """Return the proven releases with this one in front, newest first, each id once.
@@ -54,4 +66,5 @@ def prove(record: Record, previous: Iterable[Record], *, keep: int = KEEP) -> li
     if known and known[0].id == record.id:
         changes["at"] = known[0].at
     others = [old for old in known if old.id != record.id]
-    return [record.model_copy(update=changes), *others][:keep]
+    ordered = [record.model_copy(update=changes), *others][:keep]
+    return [*ordered[:STANDING], *(old.brief for old in ordered[STANDING:])]

@@ -15,6 +15,7 @@ READY = 30.0
 GRACE = 10.0
 # Four hex digits tell a few dozen specs of one version apart; the whole name has to fit into process lists and graphs.
 SHORT = 4
+MARK = "spec "
 
 
 class Spec(Value):
@@ -42,8 +43,19 @@ class Spec(Value):
     ready: float = READY
     grace: float = GRACE
 
+    @property
+    def text(self) -> str:
+        """Return the spec as one line, for `parse`. The mark in front keeps the engine from spreading it over a screen as JSON."""
+        return MARK + self.model_dump_json(exclude_defaults=True)
+
+    @classmethod
+    def parse(cls, text: str) -> Spec:
+        """Return the spec of a text."""
+        return cls.model_validate_json(text.removeprefix(MARK))
+
     @cached_property
     def name(self) -> str:
         """Return `service@version-hash`. The artifact counts by content, not by where it lies."""
-        told = json.dumps(self.model_dump(mode="json", exclude={"artifact"}), sort_keys=True)
+        # Without defaults: a field that a later Sluice adds must not turn what runs into another version.
+        told = json.dumps(self.model_dump(mode="json", exclude={"artifact"}, exclude_defaults=True), sort_keys=True)
         return f"{self.service}@{self.version}-{hashlib.sha256(told.encode()).hexdigest()[:SHORT]}"

@@ -20,6 +20,7 @@ from sluice.core.judge.histogram import quantile
 from sluice.core.judge.pace import Pace
 from sluice.core.judge.rates import Rates
 from sluice.core.judge.rule import errors, latency
+from sluice.core.judge.wager import ALPHA
 from sluice.core.reading import NoData, Number, Reading
 from sluice.core.rollout import Pair, Rollout
 from sluice.core.verdict import Verdict
@@ -38,6 +39,8 @@ class Traffic:
         self.pairs = {pair.canary.name: pair for pair in rollout.pairs}
         self.checks = [check for check in rollout.checks if check.ask.startswith("split.")]
         self.looks: deque[Look] = deque()
+        # Several services are several chances of a false alarm: together they keep what one may have.
+        self.alpha = ALPHA / max(1, len(self.pairs))
         self.paces = dict.fromkeys(self.pairs, Pace())
         deltas = [check for check in self.checks if check.ask == "split.error_delta"]
         self.rates = {check.name: Rates(margin=float(check.limit.value)) for check in deltas}
@@ -81,10 +84,11 @@ class Traffic:
 
     def _verdict(self, check: Check) -> Verdict:
         if check.ask == "split.error_delta":
-            return errors(check.name, self.rates[check.name], minimum=check.minimum, severity=check.severity)
+            rates = self.rates[check.name]
+            return errors(check.name, rates, alpha=self.alpha, minimum=check.minimum, severity=check.severity)
         if check.ask == "split.latency_delta":
             pace, effect = self.paces[_version(check)], float(check.limit.value)
-            return latency(check.name, pace, effect=effect, minimum=check.minimum, severity=check.severity)
+            return latency(check.name, pace, alpha=self.alpha, effect=effect, minimum=check.minimum, severity=check.severity)
         return judge(check, self._reading(check, self._since(_version(check), _window(check))))
 
     def _reading(self, check: Check, seen: Figures) -> Reading:

@@ -53,3 +53,10 @@ def due(olds: Props, news: Props) -> bool:
     """Say whether a step runs: while its release is unsettled; where nobody says (a hook on its own), when the release is another."""
     settled = news.get("settled")
     return bool(olds.get("release") != news["release"] if settled is None else not settled)
+
+
+def unknown(value: Any) -> bool:
+    """Say whether an input, or something in it, is not known yet: in preview, what another resource will say."""
+    from pulumi.runtime.rpc import UNKNOWN, contains_unknowns
+
+    return contains_unknowns(value) or UNKNOWN in str(value)

@@ -9,7 +9,7 @@ from sluice.core.clock import Clock
 from sluice.core.errors import GateFailed, SluiceError, Superseded, Unreachable
 from sluice.core.ladder import RETREATING, Abort, Confirmed, Judged, Phase, Shifted, State, advance, begin
 from sluice.core.rollout import Rollout
-from sluice.core.traffic import Traffic
+from sluice.core.traffic import WINDOW, Traffic
 from sluice.core.verdict import Outcome, Verdict, worst
 from sluice.core.watch import Watch, reason
 from sluice.hooks.gate import crowd
@@ -105,10 +105,16 @@ class Climb:
 
     def _answers(self) -> list[Verdict]:
         """Put the other questions, all at once, and keep looking up while they are answered."""
-        answers = [self.pool.submit(self.ask, check) for check in self.others]
+        answers = [self.pool.submit(self.ask, self._timed(check)) for check in self.others]
         while not all(answer.done() for answer in answers):
             self.clock.wait(GLANCE)
         return [answer.result() for answer in answers]
+
+    def _timed(self, check: Check) -> Check:
+        """Let a question about logs look back over the same window as those about traffic, and never past the beginning."""
+        if not check.ask.startswith("logs.") or "since" in check.of:
+            return check
+        return check.model_copy(update={"of": {**check.of, "since": max(self.begun, self.clock.now() - WINDOW)}})
 
     def _again(self, state: State, error: Exception) -> State:
         """Try the way back again, for a while: a full disk or a restarting proxy must not leave traffic on the canary."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, Resource
 
-from sluice.hooks.base import Hook, Props, due
+from sluice.hooks.base import Hook, Props, due, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,9 +133,7 @@ def wrong(props: Props) -> list[str]:
 
 
 def _known(props: Props, path: tuple[Any, ...]) -> bool:
-    from pulumi.runtime.rpc import UNKNOWN
-
-    return not path or UNKNOWN not in str(props.get(path[0]))
+    return not path or not unknown(props.get(path[0]))
 
 
 def _path(path: tuple[Any, ...]) -> str:

@@ -15,7 +15,8 @@ class RecordProvider(Hook):
     """Puts this release in front of the proven ones.
 
     Inputs beside every hook's: `record` (a `core.record.Record` without its time) and `previous`, the `proven` of the stack's
-    own last outputs. Outputs beside the inputs: `proven`, the last 20, newest first; `live`, the first of them.
+    own last outputs. Outputs beside the inputs: `proven`, the last 20, newest first; `live`, the first of them without its
+    specs.
     """
 
     def run(self, props: Props) -> Props:
@@ -26,8 +27,8 @@ class RecordProvider(Hook):
 
         previous = [Record.read(record) for record in props.get("previous") or []]
         record = Record.read({**props["record"], "at": datetime.now(UTC).isoformat(timespec="seconds")})
-        proven = [one.wire() for one in prove(record, previous)]
-        return {"proven": proven, "live": proven[0]}
+        proven = prove(record, previous)
+        return {"proven": [one.wire() for one in proven], "live": proven[0].brief.wire()}
 
 
 class Record(Resource, module="sluice", name="Record"):

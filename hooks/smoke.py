@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, Resource
 
-from sluice.hooks.base import Hook, Props
+from sluice.hooks.base import Hook, Props, unknown
 
 if TYPE_CHECKING:
     from sluice.core.journey import Journey
@@ -70,9 +70,7 @@ def world(props: Props, clock: Any, begun: float) -> World:
 
 def failures(props: Props) -> list[CheckFailure]:
     """Say what is wrong with the journeys, as far as it is known in preview."""
-    from pulumi.runtime.rpc import UNKNOWN
-
-    return [] if UNKNOWN in str(props.get("journeys")) else [CheckFailure(name, why) for name, why in _wrong(props)]
+    return [] if unknown(props.get("journeys")) else [CheckFailure(name, why) for name, why in _wrong(props)]
 
 
 def _wrong(props: Props) -> Iterator[tuple[str, str]]:

@@ -62,7 +62,7 @@ def test_wire():
         "id": "1.0",
         "version": "1.0",
         "kind": "minor",
-        "services": {"web": {"name": "web@1.0-3fa2", "version": "1.0", "digest": "", "spec": {}}},
+        "services": {"web": {"name": "web@1.0-3fa2", "version": "1.0", "digest": "", "spec": ""}},
         "schema": "0007",
         "git": "c0ffee",
         "by": "ada",

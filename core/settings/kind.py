@@ -122,7 +122,7 @@ Ratio = Annotated[float, BeforeValidator(share.ratio), Takes("share", share.text
 Whole = Annotated[int, BeforeValidator(_whole), Takes("whole number")]
 Truth = Annotated[bool, Strict(), Takes("true or false", lambda on: str(on).lower())]
 Name = Annotated[str, BeforeValidator(_word(NAME, NAMELESS)), Takes("name")]
-Text = Annotated[str, BeforeValidator(_word(r"\S[^\n]*", "is not a line of text")), Takes("text")]
+Text = Annotated[str, BeforeValidator(_word(r"[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*", "is not a line of text")), Takes("text")]
 Plain = Annotated[str, BeforeValidator(_plain), Takes("text")]
 Variable = Annotated[
     str,

@@ -91,8 +91,8 @@ def draft(root: str, model: type[Model], data: Any) -> Draft[Model]:
     hollow = [Problem(path(root, place), "is empty: give it a value, or remove it") for place in _empty(data)]
     value, wrong = _tried(root, model, data)
     found = hollow + [problem for problem in wrong if not any(_under(empty.path, problem) for empty in hollow)]
-    bad = {name for name in {*named(model), *data} if any(_under(path(root, [name]), problem) for problem in found)}
-    return Draft(value or _rest(model, {name: item for name, item in data.items() if name not in bad}), found, bad)
+    bad = {name for name in named(model) if any(_under(path(root, [name]), problem) for problem in found)}
+    return Draft(value or _rest(model, {name: data[name] for name in named(model) if name in data and name not in bad}), found, bad)
 
 
 def _tried(root: str, model: type[Model], data: Any) -> tuple[Model | None, list[Problem]]:

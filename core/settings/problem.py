@@ -60,6 +60,9 @@ def told(root: str, model: type[Value], data: Any, error: ValidationError) -> It
     for one in error.errors(include_url=False, include_input=False):
         # Where a name in a map is wrong, pydantic adds a word of its own.
         place = [part for part in one["loc"] if part != "[key]"]
+        if one["type"] == "invalid_key":
+            yield Problem(path(root, place[:-1]), "has a key that is no text (YAML may read off as false): put it in quotes")
+            continue
         yield Problem(path(root, place), _sentence(root, model, data, place, one))
 
 

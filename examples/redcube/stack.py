@@ -53,7 +53,7 @@ def service(name: str) -> ServiceArgs:
 
 
 def structured(version: Version) -> list[Check]:
-    """Say that a version's log lines are structured: nearly all carry a trace id (runbook 004, phase 3)."""
-    limit = Limit(is_=">=", value=0.9, unit=Unit.RATIO)
-    of = {"path": version.log, "field": "trace_id"}
+    """Say that a version's log lines are structured: each that is about a request carries a trace id (runbook 004, phase 3)."""
+    limit = Limit(is_=">=", value=1, unit=Unit.RATIO)
+    of = {"path": version.log, "field": "trace_id", "pattern": '"status":'}
     return [Check(name=f"{version.service}: lines with a trace id", ask="logs.field", of=of, limit=limit, action="check the log's format")]

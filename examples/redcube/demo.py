@@ -1,0 +1,271 @@
+"""The demo: redcube goes from 1.0.0 to 1.1.0 under load, and 1.2.0 is stopped at its first step.
+
+Everything is done with plain Pulumi commands on a copy of the program in .demo, as a team would in its own checkout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.load import Ask, Load, Tally, post
+
+REPO = Path(__file__).parent.parent.parent
+PLACE = REPO / ".demo"
+PROGRAM = PLACE / "program"
+STACKS = ("staging", "production")
+RATE = 150.0
+# A demo is watched: three seconds a step in place of five minutes, and it may be night.
+QUICK = {
+    "soak": "3s",
+    "patience": "20s",
+    "samples": "40",
+    "poll": "500ms",
+    "checks.error_rate.lasts": "1s",
+    "checks.error_rate.samples": "20",
+    "checks.error_delta.samples": "20",
+    "checks.latency_delta.samples": "20",
+    "checks.latency.samples": "20",
+}
+LIST = "/api/content/interview-intel/experiences?limit=10"
+ROLLOUT = "sluice:rollout"
+
+
+@dataclass
+class Row:
+    """One line of the closing table."""
+
+    what: str
+    result: str
+    seconds: float
+
+
+@dataclass
+class Demo:
+    """What has happened so far."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Walk through it; the order is the runbook's."""
+        prepare()
+        self.up("staging", "1.0.0 to staging")
+        quicken()
+        self.refused("production", "1.0.0 to production, not approved")
+        approve("production")
+        self.up("production", "1.0.0 to production")
+        with load() as running:
+            self.release("1.1.0")
+            self.release("1.2.0", bad=True)
+            self.back("1.1.0")
+            tally = running.stop()
+        self.close(tally)
+
+    def release(self, version: str, *, bad: bool = False) -> None:
+        """Take a version to staging, then to production."""
+        for stack in STACKS:
+            configure(stack, {"sluice:release.version": version})
+        self.up("staging", f"{version} to staging")
+        approve("production")
+        self.up("production", f"{version} to production, under load", bad=bad)
+
+    def back(self, version: str) -> None:
+        """Write the proven version back: nothing has to be rolled back, as nothing else has the traffic."""
+        configure("production", {"sluice:release.version": version})
+        self.up("production", f"config set back to {version}")
+
+    def up(self, stack: str, what: str, *, bad: bool = False) -> None:
+        """Update a stack and note how it went."""
+        title(f"{what}:  pulumi up --stack {stack}")
+        begun = time.monotonic()
+        code, said = watch(stack)
+        took = time.monotonic() - begun
+        error = reason(said)
+        print(f"  exit {code} after {took:.0f} s" + (f"\n  {error}" if error else ""))
+        if (code != 0) is not bad:
+            sys.exit(f"{PLACE / 'up.log'} has all of it; the demo expected {'a refusal' if bad else 'success'} here; the stacks stay as they are: `make down` ends them")
+        self.rows.append(Row(what, f"stopped: {error.partition('failed at ')[2][:60]}" if bad else "green", took))
+
+    def refused(self, stack: str, what: str) -> None:
+        """Show what preflight says to a release that nobody has approved."""
+        title(f"{what}:  pulumi up --stack {stack}")
+        begun = time.monotonic()
+        code, said = watch(stack)
+        if code == 0:
+            sys.exit("the demo expected a refusal here")
+        print("\n".join(f"  {line.strip()}" for line in said.splitlines() if "approv" in line and "error" not in line)[:600])
+        self.rows.append(Row(what, "refused, nothing touched", time.monotonic() - begun))
+
+    def close(self, tally: Tally) -> None:
+        """Print the table."""
+        title("what happened")
+        width = max(len(row.what) for row in self.rows)
+        for row in self.rows:
+            print(f"  {row.what:{width}}  {row.seconds:5.1f} s  {row.result}")
+        print(f"\n  load: {tally.text()}")
+        for reason, count in tally.reasons.most_common(5):
+            print(f"    failed: {count} x {reason}")
+        live, url = output("production", "live"), output("production", "url")
+        print(f"  production: {live['version']} is live at {url}; `make down` ends everything")
+        if tally.failed:
+            sys.exit("requests failed: that must not be")
+
+
+def prepare() -> None:
+    """Make a checkout of its own, and fresh stacks in it; an earlier demo is destroyed first."""
+    if PROGRAM.exists():
+        destroy()
+    PROGRAM.mkdir(parents=True)
+    for name in ("Pulumi.yaml", "__main__.py", *(f"Pulumi.{stack}.yaml" for stack in STACKS)):
+        shutil.copy(REPO / name, PROGRAM)
+    shutil.copytree(REPO / "examples", PROGRAM / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    (PROGRAM / ".venv").symlink_to(REPO / ".venv")
+    for stack in STACKS:
+        pulumi("stack", "init", stack)
+
+
+def destroy() -> None:
+    """End the stacks of an earlier demo, with their data."""
+    known = {entry["name"] for entry in json.loads(pulumi("stack", "ls", "--json"))}
+    for stack in [stack for stack in reversed(STACKS) if stack in known]:
+        pulumi("cancel", "--yes", "--stack", stack, check=False)
+        pulumi("destroy", "--yes", "--skip-preview", "--stack", stack)
+        pulumi("stack", "rm", "--yes", "--stack", stack)
+    shutil.rmtree(PROGRAM)
+    shutil.rmtree(os.environ["SLUICE_HOME"], ignore_errors=True)
+
+
+def quicken() -> None:
+    """Open production's windows, and shorten its soaks."""
+    pulumi("config", "rm", "--path", f"{ROLLOUT}.windows", "--stack", "production")
+    configure("production", {f"{ROLLOUT}.{key}": value for key, value in QUICK.items()})
+
+
+def approve(stack: str) -> None:
+    """Approve the configured release as its manager: the command is the one that preflight prints."""
+    said = pulumi("preview", "--stack", stack)
+    release = next(line.split()[1] for line in said.splitlines() if line.strip().startswith("release "))
+    given = json.loads(pulumi("config", "get", ROLLOUT, "--stack", stack))["approvals"].get("given", [])
+    facts = {"release": release, "role": "manager", "by": "grace", "nonce": str(len(given) + 1)}
+    configure(stack, {f"{ROLLOUT}.approvals.given[{len(given)}].{key}": value for key, value in facts.items()})
+    print(f"  {release} is approved by grace")
+
+
+def configure(stack: str, values: dict[str, str]) -> None:
+    """Set values in a stack's config."""
+    words = [word for key, value in values.items() for word in ("--plaintext", f"{key}={value}")]
+    pulumi("config", "set-all", "--path", *words, "--stack", stack)
+
+
+@contextmanager
+def load() -> Iterator[Load]:
+    """Load production's front door steadily: lists, analyses with a session, and long requests."""
+    url = output("production", "url")
+    cookie = session(url)
+    known = {"cookie": cookie}
+    analyze = post("/api/content/analyze-single/text", {"text": "two rounds, one offer"}, known)
+    mix = [Ask("GET", LIST), analyze, Ask("GET", LIST), Ask("GET", "/api/auth/me", headers=known), Ask("GET", LIST)]
+    running = Load(url, mix, rate=RATE, long=Ask("GET", "/api/content/slow?seconds=2")).start()
+    title(f"a steady load of {RATE:.0f} requests a second on {url}")
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def session(url: str) -> str:
+    """Register a user and return its cookie."""
+    import httpx
+
+    person = {"email": f"demo-{time.time_ns()}@example.com", "password": "Demo-12345"}
+    with httpx.Client(base_url=url) as client:
+        client.post("/api/auth/register", json={**person, "confirmPassword": person["password"]}).raise_for_status()
+        client.post("/api/auth/login", json=person).raise_for_status()
+        return "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+
+
+def watch(stack: str) -> tuple[int, str]:
+    """Update a stack, saying each weight as it is set; return the exit code and what was printed."""
+    log = PLACE / "up.log"
+    argv = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack]
+    shown = weight(stack)
+    with log.open("wb") as out:
+        child = subprocess.Popen(argv, cwd=PROGRAM, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        while child.poll() is None:
+            time.sleep(0.1)
+            now = weight(stack)
+            if now != shown:
+                shown = now
+                print(f"  {now[1]} % of the traffic for {now[0]}", flush=True)
+    return child.returncode, log.read_text()
+
+
+def reason(said: str) -> str:
+    """Return the line that says why an update failed."""
+    told = [line.partition("error: ")[2] for line in said.splitlines() if line.strip().startswith("error: ") and "update failed" not in line]
+    return told[0] if told else ""
+
+
+def weight(stack: str) -> tuple[str, int]:
+    """Return whom the splitter's weight is for, and how much it is."""
+    from sluice.core.errors import Unreachable
+    from sluice.systems.splits import envoy
+
+    try:
+        share = envoy.look(str(Path(os.environ["SLUICE_HOME"]) / f"sluice-{stack}" / "front"))
+    except Unreachable:
+        return "", 0
+    return share.release, share.weight
+
+
+def output(stack: str, name: str) -> Any:
+    """Return one output of a stack."""
+    return json.loads(pulumi("stack", "output", name, "--json", "--stack", stack))
+
+
+def pulumi(*words: str, check: bool = True) -> str:
+    """Run the CLI in the demo's checkout and return what it prints; a failure ends the demo with it."""
+    cwd = PROGRAM if PROGRAM.exists() else REPO
+    done = subprocess.run(["pulumi", *words, "--non-interactive"], cwd=cwd, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        sys.exit(f"`pulumi {' '.join(words)}` failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def title(text: str) -> None:
+    """Begin a chapter."""
+    print(f"\n{text}", flush=True)
+
+
+def main() -> None:
+    """Run the demo, or end it."""
+    asked = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    asked.add_argument("--down", action="store_true", help="destroy the demo's stacks and their data")
+    asked.add_argument("--up", action="store_true", help="only bring staging and production up")
+    given = asked.parse_args()
+    if given.down:
+        destroy() if PROGRAM.exists() else print("there is no demo")
+        return
+    demo = Demo()
+    if given.up:
+        prepare()
+        demo.up("staging", "1.0.0 to staging")
+        quicken()
+        approve("production")
+        demo.up("production", "1.0.0 to production")
+        return
+    demo.run()
+
+
+if __name__ == "__main__":
+    main()
