@@ -1,3 +1,4 @@
 """The fixtures are plugins, one file for each kind of server."""
 
-pytest_plugins = ["tests.fixtures.engine", "tests.fixtures.front", "tests.fixtures.postgres", "tests.fixtures.redcube", "tests.fixtures.stack", "tests.fixtures.web"]
+NAMES = ("engine", "front", "planted", "postgres", "redcube", "somebody", "stack", "web")
+pytest_plugins = [f"tests.fixtures.{name}" for name in NAMES]
