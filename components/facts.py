@@ -10,11 +10,16 @@ from sluice.components.stack import Stack
 from sluice.core.plan import Plan
 from sluice.core.requirement import Fact
 from sluice.core.settings import closed, missing
+from sluice.core.settings.tree import RELEASE, path
+from sluice.core.spec import Spec
 
 
 def gather(stack: Stack, plan: Plan) -> list[Fact]:
-    """Return every fact; a settled release has nothing to insist on."""
-    return [] if plan.settled else [*_window(stack), *_approvals(stack, plan), *_required(stack, plan)]
+    """Return every fact. A settled release has nothing to insist on, and the way back to a warm one is always open: it was
+    approved, staged and proven, and a bad night is no time to wait for a window."""
+    if plan.settled or plan.returning:
+        return []
+    return [*_window(stack), *_approvals(stack, plan), *_content(stack, plan), *_required(stack, plan)]
 
 
 def _window(stack: Stack) -> list[Fact]:
@@ -25,6 +30,19 @@ def _window(stack: Stack) -> list[Fact]:
 def _approvals(stack: Stack, plan: Plan) -> list[Fact]:
     spent = {nonce for record in stack.proven for nonce in record.approvals}
     return [Fact(name="approval", ok=False, why=why) for why in missing(stack.settings.rollout.approvals, plan.release, spent)]
+
+
+def _content(stack: Stack, plan: Plan) -> list[Fact]:
+    """Compare what is there with what config trusts, where it names a digest."""
+    asked = {name: service.digest for name, service in stack.settings.release.services.items() if service.digest}
+    return [_other(name, digest, plan.target[name]) for name, digest in asked.items() if plan.target[name].digest != _bare(digest)]
+
+
+def _other(service: str, digest: str, spec: Spec) -> Fact:
+    where = path(RELEASE, ["services", service, "digest"])
+    seen = f"{service} {spec.version} in '{spec.artifact}' is {_short(spec.digest)}, and {where} is {_short(digest)}"
+    # No command: whoever writes down what happens to be there trusts it.
+    return Fact(name="content", ok=False, why=f"{seen}: put that content there, or name the one that you trust")
 
 
 def _required(stack: Stack, plan: Plan) -> list[Fact]:
@@ -48,7 +66,11 @@ def _unproven(where: str, theirs: Any, service: str, version: str, digest: str) 
 
 
 def _short(digest: str) -> str:
-    return digest.removeprefix("sha256:")[:12]
+    return _bare(digest)[:12]
+
+
+def _bare(digest: str) -> str:
+    return digest.removeprefix("sha256:")
 
 
 def record(stack: Stack, plan: Plan) -> dict[str, Any]:
@@ -67,5 +89,3 @@ def _commit() -> str | None:
     """Return the commit of the program that deploys; None outside a repository."""
     asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return asked.stdout.strip() or None if asked.returncode == 0 else None
-
-

@@ -15,7 +15,9 @@ class Flag(Component):
     `python -m sluice.systems.flags FILE NAME off --stack STACK` changes the world first, then config.
     """
 
-    def __init__(self, name: str, *, file: pulumi.Input[str], on: bool, flag_name: str = "", opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, *, file: pulumi.Input[str], on: bool, flag_name: str = "", opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__(name, {"on": on}, opts)
         self.on = on
         flag.Flag(f"{name}-switch", {"file": file, "flag": flag_name or name, "on": on}, self.below())

@@ -19,8 +19,8 @@ DEADLINE = 60.0
 class Gate(Component):
     """Holds an update until all `checks` pass, and fails it at `deadline` (seconds).
 
-    It runs while `settled` is false; without one, when `release` is another, and again after a failure. `common` is what all hooks of a release share:
-    fallback, notify, contacts. Output: `verdicts`, a sentence for each check.
+    It runs while `settled` is false; without one, when `release` is another, and again after a failure. `common` is what all
+    hooks of a release share: fallback, notify, contacts. Output: `verdicts`, a sentence for each check.
     """
 
     verdicts: pulumi.Output[list[str]]

@@ -19,9 +19,10 @@ from sluice.components.smoke import SmokeTest
 from sluice.components.stack import Stack
 from sluice.core.check import Check
 from sluice.core.moment import Moment
-from sluice.core.plan import Plan, plan, text
+from sluice.core.plan import Plan, plan, problems, text
 from sluice.core.requirement import Requirement
 from sluice.core.rollout import Pair, Rollout
+from sluice.core.settings.release import Service as Asked
 from sluice.core.spec import Spec
 from sluice.core.thresholds import health, watches
 from sluice.core.version import Version
@@ -57,7 +58,9 @@ class Release(Component):
     record, notice. `outputs` is the contract with other stacks.
     """
 
-    def __init__(self, name: str, args: ReleaseArgs, *, stack: Stack, runtime: port.Runtime, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: ReleaseArgs, *, stack: Stack, runtime: port.Runtime, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__(name, {"release": stack.settings.release.id}, opts)
         self.name, self.args, self.stack, self.runtime = name, args, stack, runtime
         self.plan = self._plan()
@@ -81,7 +84,7 @@ class Release(Component):
         settings = self.stack.settings
         target = {args.name: self._spec(args) for args in self.args.services}
         rollout = settings.rollout
-        return plan(
+        planned = plan(
             release=settings.release.id,
             target=target,
             ladder=rollout.walked,
@@ -89,11 +92,15 @@ class Release(Component):
             window=rollout.window,
             now=self.stack.now,
         )
+        wrong = problems(planned, most=self.runtime.replicas, weights=self.runtime.weights)
+        if wrong:
+            raise pulumi.RunError("\n".join(wrong))
+        return planned
 
     def _spec(self, args: ServiceArgs) -> Spec:
         release = self.stack.settings.release
-        asked = release.services.get(args.name)
-        return args.spec(asked.version or release.version, settings=asked.settings) if asked else args.spec(release.version)
+        asked = release.services.get(args.name, Asked())
+        return args.spec(asked.version or release.version, settings=asked.settings, replicas=asked.replicas)
 
     def say(self) -> None:
         """Tell people, in preview and before an update, what is going to happen."""
@@ -257,7 +264,7 @@ class Release(Component):
 
     def _record(self, after: pulumi.Resource) -> Record:
         written = facts.record(self.stack, self.plan)
-        previous = [record.wire() for record in self.stack.proven]
+        previous = [record.text for record in self.stack.proven]
         props = {**self._own, "record": written, "previous": previous, "fallback": self._split}
         return Record(f"{self.name}-record", props, self.below(after))
 

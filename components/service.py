@@ -41,7 +41,7 @@ class ServiceArgs:
     ready: float = READY
     grace: float = GRACE
 
-    def spec(self, version: str, *, settings: Mapping[str, str] | None = None) -> Spec:
+    def spec(self, version: str, *, settings: Mapping[str, str] | None = None, replicas: int = 1) -> Spec:
         """Return the spec of one version, with its release's settings over the plain variables."""
         return Spec(
             service=self.name,
@@ -53,6 +53,7 @@ class ServiceArgs:
             database=self.database,
             env={**self.env, **(settings or {})},
             secrets=sorted(self.secrets),
+            replicas=replicas,
             connections=self.connections,
             memory=self.memory,
             cpu=self.cpu,

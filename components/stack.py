@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import pulumi
@@ -51,7 +52,7 @@ def program(declare: Declare, *, services: set[str]) -> None:
     built = pulumi.Output.all(own, required).apply(declared)
     pulumi.export("contract", CONTRACT)
     for name in OUTPUTS:
-        pulumi.export(name, built.apply(lambda outputs, name=name: outputs[name]))
+        pulumi.export(name, built.apply(itemgetter(name)))
 
 
 def load(now: datetime, services: set[str]) -> Settings:
@@ -69,4 +70,4 @@ def _proven(stack: str) -> pulumi.Output[Any]:
 
 
 def _records(proven: Any) -> list[Record]:
-    return [Record.read(record) for record in proven or []]
+    return [Record.parse(line) for line in proven or []]

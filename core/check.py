@@ -37,7 +37,7 @@ class Unit(StrEnum):
 class Limit(Value):
     """The condition that must hold, as in `error rate <= 5 %`."""
 
-    is_: Comparison = Field(alias="is", serialization_alias="is")
+    is_: Comparison = Field(validation_alias="is", serialization_alias="is")
     value: float | str
     unit: Unit = Unit.NONE
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from sluice.core.judge.histogram import Histogram
 from sluice.core.judge.rates import Counts
 
+EMPTY = Histogram()
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -14,7 +16,7 @@ class Figures:
 
     total: int = 0
     errors: int = 0
-    latency: Histogram = Histogram()
+    latency: Histogram = EMPTY
 
     def since(self, before: Figures) -> Figures:
         """Return what has come since an earlier look. A counter that has gone back was restarted, and counts from zero."""

@@ -10,6 +10,7 @@ an abort ends at weight 0 and outranks everything; weights stay between 0 and 10
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -47,6 +48,16 @@ class Ladder(Value):
     def opens(self, step: int) -> float:
         """Return when a step may begin, in seconds since the epoch; 0 when at any time."""
         return _epoch(self.steps[step].not_before) if step < len(self.steps) else 0.0
+
+
+def weights(replicas: int) -> list[int]:
+    """Return the whole per cents that a version can have where traffic is divided by replicas alone: k of that many."""
+    return list(dict.fromkeys(round(100 * part / replicas) for part in range(1, replicas + 1)))
+
+
+def unfit(ladder: Ladder, possible: Sequence[int]) -> list[int]:
+    """Return the weights of a ladder that are not possible; 0, a cohort's, always is."""
+    return [step.weight for step in ladder.steps if step.weight and step.weight not in possible]
 
 
 def _epoch(when: datetime | None) -> float:

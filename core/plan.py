@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sluice.core.ladder import Ladder, Step
+from sluice.core.ladder import Cohort, Ladder, Step, unfit
 from sluice.core.record import Record
 from sluice.core.spec import Spec
 from sluice.core.split import Route
@@ -45,15 +45,15 @@ class Plan:
     @property
     def routes(self) -> list[Route]:
         """Return the doors: for each service its live version, and the new one where it differs."""
-        return [route for service in {**self.live, **self.target} if (route := self._route(service)).prefix]
+        return [route for service in {**self.live, **self.target} for route in self._doors(service)]
 
-    def _route(self, service: str) -> Route:
+    def _doors(self, service: str) -> list[Route]:
+        """Return a service's doors: where a release moves one, the old one stays open until the release is proven."""
         old, new = self.live.get(service), self.target.get(service)
-        spec = new or old
-        assert spec is not None  # a service is in one of the two
-        moved = new is not None and (old is None or old.name != new.name)
-        canary = new.name if new and moved else None
-        return Route(service=service, prefix=spec.prefix, live=old.name if old else None, canary=canary)
+        live = old.name if old else None
+        canary = new.name if new and new.name != live else None
+        prefixes = dict.fromkeys(spec.prefix for spec in (old, new) if spec and spec.prefix)
+        return [Route(service=service, prefix=prefix, live=live, canary=canary) for prefix in prefixes]
 
     @property
     def kept(self) -> list[Route]:
@@ -76,20 +76,71 @@ def plan(
     live = _specs(record)
     previous = _warm(proven, window, now)
     warm = _specs(previous)
-    returning = not settled and previous is not None and previous.id == release
-    new = [spec.name for spec in target.values() if spec.name not in {one.name for one in live.values()}]
+    # The same words with another content are another release: it was never proven.
+    returning = not settled and previous is not None and previous.id == release and names(target) == names(warm)
+    new = [spec.name for spec in target.values() if spec.name not in names(live)]
     walked = _direct(ladder) if record is None or returning else ladder
     return Plan(
         release=release,
         settled=settled,
         target=target,
         live=live,
-        warm=warm,
+        # A release that goes through makes what is live now the warm one: at its end there is one, not two.
+        warm=warm if settled else {},
         ladder=walked,
         record=record,
         returning=returning,
         new=new,
     )
+
+
+def names(specs: Specs) -> set[str]:
+    """Return the names of versions."""
+    return {spec.name for spec in specs.values()}
+
+
+def problems(plan: Plan, *, most: int | None, weights: Callable[[int], Sequence[int] | None]) -> list[str]:
+    """Return why a release cannot be brought out where it is to run, each with its path.
+
+    `most` is how many of one version can run there (None: any number); `weights` says which shares of the traffic that many
+    can have (None: every whole per cent).
+    """
+    return [*_changed(plan), *_shared(plan), *_many(plan, most), *_steps(plan, weights)]
+
+
+def _changed(plan: Plan) -> list[str]:
+    """What is proven has a name: the same one for something else would put it into service unproven, or not at all."""
+    if not plan.settled or names(plan.target) == names(plan.live):
+        return []
+    live, here = (", ".join(sorted(some)) or "nothing" for some in (names(plan.live), names(plan.target)))
+    known = f"'{plan.release}' is live as {live}, and the program now declares {here}"
+    return [f"sluice:release.version: {known}: give it another version, or take the change back"]
+
+
+def _shared(plan: Plan) -> list[str]:
+    doors: dict[str, list[str]] = {}
+    for route in plan.routes:
+        doors.setdefault(route.prefix, []).append(f"'{route.service}'")
+    return [f"door '{door}': is given to {' and to '.join(given)}: each needs its own" for door, given in doors.items() if len(given) > 1]
+
+
+def _many(plan: Plan, most: int | None) -> list[str]:
+    return [
+        f"sluice:release.services.{service}.replicas: {spec.replicas} of one version, this runtime runs at most {most}"
+        for service, spec in plan.target.items()
+        if most is not None and spec.replicas > most
+    ]
+
+
+def _steps(plan: Plan, weights: Callable[[int], Sequence[int] | None]) -> list[str]:
+    moved = {} if plan.settled else {service: spec for service, spec in plan.target.items() if spec.name in plan.new and spec.prefix}
+    shares = {service: weights(spec.replicas) for service, spec in moved.items()}
+    return [
+        f"sluice:rollout.ladder: '{service}' with {moved[service].replicas} replicas cannot have"
+        f" {', '.join(f'{weight} %' for weight in wrong)} of the traffic: possible are {', '.join(map(str, possible))}"
+        for service, possible in shares.items()
+        if possible is not None and (wrong := unfit(plan.ladder, possible))
+    ]
 
 
 def _specs(record: Record | None) -> Specs:
@@ -141,10 +192,15 @@ def _way(plan: Plan) -> list[str]:
 
 def _step(step: Step) -> str:
     share = f"{step.weight} %" if step.weight else "cohort"
-    proof = [f"{step.soak:g} s"] if step.soak else []
+    proof = [_cohort(step.cohort)] if step.cohort and not step.weight else []
+    proof += [f"{step.soak:g} s"] if step.soak else []
     proof += [f"{step.samples} requests"] if step.samples else []
     proof += [f"not before {step.not_before.isoformat()}"] if step.not_before else []
     return share + (f" ({', '.join(proof)})" if proof else "")
+
+
+def _cohort(cohort: Cohort) -> str:
+    return f"cookie {cohort.cookie}={cohort.value}" if cohort.cookie else f"header {cohort.header}: {cohort.value}"
 
 
 def _back(plan: Plan) -> list[str]:

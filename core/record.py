@@ -15,14 +15,12 @@ Kind = Literal["configuration", "patch", "minor", "major", "hotfix"]
 KEEP = 20
 # The live release and the warm one before it are declared from their records; older ones come back through stack history.
 STANDING = 2
+# It keeps the engine from taking a line for JSON and spreading it out.
+MARK = "release "
 
 
 class Built(Value):
-    """One service in a release. `name` is `service@version-hash`; `spec` (`core.spec.Spec.text`) all it takes to
-    declare it again.
-
-    A text, since outputs are shown at the end of every update, and nobody wants to read it there.
-    """
+    """One service in a release. `name` is `service@version-hash`; `spec` (`core.spec.Spec.text`) all it takes to declare it again."""
 
     name: str
     version: str
@@ -47,8 +45,23 @@ class Record(Value):
     model_config = Value.model_config | {"populate_by_name": True, "serialize_by_alias": True}
 
     @property
+    def text(self) -> str:
+        """Return the record as one line, for `parse`: twenty of them stand below every update, and none is to fill a screen."""
+        return MARK + self.model_dump_json(exclude_defaults=True, by_alias=True)
+
+    @classmethod
+    def parse(cls, text: str) -> Record:
+        """Return the record of a line."""
+        return cls.model_validate_json(text.removeprefix(MARK))
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Return the record as other stacks and people read it, as plain data."""
+        return self.brief.model_dump(mode="json", exclude_defaults=True, by_alias=True)
+
+    @property
     def brief(self) -> Record:
-        """Return the record without its specs: what other stacks read, and all that is needed of a release that runs no more."""
+        """Return the record without its specs: all that is needed of a release that runs no more."""
         services = {name: built.model_copy(update={"spec": ""}) for name, built in self.services.items()}
         return self.model_copy(update={"services": services})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sluice.core import home
 from sluice.core.ladder import Cohort
 from sluice.core.value import Value
 
@@ -35,13 +36,7 @@ class Share(Value):
 
     def weights(self, route: Route) -> dict[str, int]:
         """Return per cent by version, without zeros; empty when the door is closed."""
-        canary = self.weight if route.canary else 0
-        parts = ((route.live, 100 - canary), (route.canary, canary))
-        weights: dict[str, int] = {}
-        for name, part in parts:
-            if name and part:
-                weights[name] = weights.get(name, 0) + part
-        return weights
+        return home.weights(route.wire(), self.weight)
 
     def carries(self, name: str) -> bool:
         """Say whether a version can receive requests: by weight, or as the cohort's."""
@@ -49,5 +44,4 @@ class Share(Value):
 
     def only(self, routes: list[Route]) -> bool:
         """Say whether all traffic is where these routes' live versions are, and nowhere else."""
-        mine = {route.service: self.weights(route) for route in self.routes}
-        return self.cohort is None and mine == {route.service: Share().weights(route) for route in routes}
+        return home.home(self.wire(), [route.wire() for route in routes])

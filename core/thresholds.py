@@ -13,7 +13,7 @@ from sluice.core.version import Version
 
 LABELS = {
     "error_rate": "error rate",
-    "latency": "p95",
+    "latency": "p{:g}",
     "connections": "database connections",
     "cpu": "cpu",
     "memory": "memory",
@@ -64,7 +64,7 @@ def _connections(spec: Spec, version: Version, store: Mapping[str, Any]) -> tupl
 
 def _check(name: str, threshold: Threshold, spec: Spec, ask: str, of: dict[str, Any], unit: Unit) -> Check:
     return Check(
-        name=f"{spec.service}: {LABELS[name]}",
+        name=f"{spec.service}: {LABELS[name].format(threshold.quantile * 100)}",
         ask=ask,
         of=of | ({"quantile": threshold.quantile} if name == "latency" else {}),
         limit=Limit(is_="<=", value=threshold.max, unit=unit),

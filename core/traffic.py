@@ -12,6 +12,7 @@ comparisons weigh all evidence since the rollout began.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from sluice.core.check import Check, judge
@@ -76,7 +77,7 @@ class Traffic:
     @property
     def samples(self) -> int:
         """Return how many requests the new versions have answered since the step began: of all, the fewest."""
-        return min((self._since(name, None).total for name in self.pairs), default=0)
+        return min((self._since(name, math.inf).total for name in self.pairs), default=0)
 
     def verdicts(self) -> list[Verdict]:
         """Judge every check."""
@@ -102,13 +103,13 @@ class Traffic:
         known = "split.error_rate, split.latency, split.error_delta, split.latency_delta"
         raise ValueError(f"check '{check.name}' asks '{check.ask}': a split answers {known}")
 
-    def _since(self, name: str, window: float | None) -> Figures:
-        """Return what a version answered within the last seconds (None: since the step began)."""
+    def _since(self, name: str, window: float) -> Figures:
+        """Return what a version answered within the last seconds, from the last look before them; at most since the step began."""
         if not self.looks:
             return Figures()
         at, newest = self.looks[-1]
-        inside = [look for look in self.looks if window is not None and look[0] >= at - window]
-        start = inside[0] if len(inside) > 1 else self.looks[0]
+        before = [look for look in self.looks if look[0] <= at - window]
+        start = before[-1] if before else self.looks[0]
         return _came(name, start[1], newest)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import DiffResult, Resource
 
-from sluice.hooks.base import Hook, Props, due
+from sluice.hooks.base import Hook, Props, due, unknown
 
 
 class CanaryProvider(Hook):
@@ -18,13 +18,13 @@ class CanaryProvider(Hook):
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
         """Report a change while unsettled, and when a settled stack's traffic is not where it belongs."""
-        return DiffResult(changes=due(_olds, _news) or not _home(_news["split"]))
+        return DiffResult(changes=due(_olds, _news) or unknown(_news["split"]) or not _home(_news["split"]))
 
     def run(self, props: Props) -> Props:
-        """Climb; or, when settled, put traffic back where it belongs."""
+        """Climb; or, when settled or when no service has a new version, put traffic back where it belongs."""
         from sluice.systems import splits
 
-        if props.get("settled"):
+        if props.get("settled") or _still(props["rollout"]):
             splits.restore(props["split"], props["release"])
             return {"steps": []}
         return {"steps": _climb(props)}
@@ -34,6 +34,11 @@ class CanaryProvider(Hook):
         from sluice.systems import splits
 
         splits.close(_props["split"])
+
+
+def _still(rollout: Props) -> bool:
+    """Say whether no service has a new version: a release of flags, or one that only takes a service away."""
+    return not rollout.get("pairs") and not any(route.get("canary") for route in rollout["routes"])
 
 
 def _home(split: Props) -> bool:

@@ -26,8 +26,8 @@ class FlagProvider(ResourceProvider):
         return CreateResult(id_=props["flag"], outs=_put(props))
 
     def update(self, _id: str, olds: Any, news: Any) -> UpdateResult:
-        """Switch it; in another file, forget it in the old one."""
-        if olds["file"] != news["file"]:
+        """Switch it; in another file or under another name, forget the old one."""
+        if (olds["file"], olds["flag"]) != (news["file"], news["flag"]):
             self.delete(_id, olds)
         return UpdateResult(outs=_put(news))
 

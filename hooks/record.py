@@ -15,8 +15,8 @@ class RecordProvider(Hook):
     """Puts this release in front of the proven ones.
 
     Inputs beside every hook's: `record` (a `core.record.Record` without its time) and `previous`, the `proven` of the stack's
-    own last outputs. Outputs beside the inputs: `proven`, the last 20, newest first; `live`, the first of them without its
-    specs.
+    own last outputs. Outputs beside the inputs: `proven`, the last 20, newest first, a line each (`core.record.Record.text`);
+    `live`, the first of them as data.
     """
 
     def run(self, props: Props) -> Props:
@@ -25,16 +25,16 @@ class RecordProvider(Hook):
 
         from sluice.core.record import Record, prove
 
-        previous = [Record.read(record) for record in props.get("previous") or []]
+        previous = [Record.parse(line) for line in props.get("previous") or []]
         record = Record.read({**props["record"], "at": datetime.now(UTC).isoformat(timespec="seconds")})
         proven = prove(record, previous)
-        return {"proven": [one.wire() for one in proven], "live": proven[0].brief.wire()}
+        return {"proven": [one.text for one in proven], "live": proven[0].shown}
 
 
 class Record(Resource, module="sluice", name="Record"):
     """The record in a stack; `props` are those of `RecordProvider`."""
 
-    proven: pulumi.Output[list[dict[str, Any]]]
+    proven: pulumi.Output[list[str]]
     live: pulumi.Output[dict[str, Any]]
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:

@@ -29,7 +29,7 @@ class SmokeProvider(Hook):
 
     def check(self, _olds: Any, news: Any) -> CheckResult:
         """Refuse, in preview already, journeys that could never be walked; a settled release's are not looked at."""
-        return CheckResult(news, [] if news["settled"] is True else failures(news))
+        return CheckResult(news, [] if news.get("settled") is True else failures(news))
 
     def run(self, props: Props) -> Props:
         """Walk them all."""

@@ -39,7 +39,7 @@ class Stop:
     def _why(self) -> str | None:
         if CANCELLED.is_set() or not threading.main_thread().is_alive():
             return "told to stop"
-        if self.deployer and not self.deployer.is_running():
+        if self.deployer and _gone(self.deployer):
             return "the deployer is gone"
         return None
 
@@ -63,6 +63,14 @@ class WatchedClock:
             if left <= 0:
                 return
             time.sleep(min(SLICE, left))
+
+
+def _gone(process: psutil.Process) -> bool:
+    """Say whether a process has ended, also one that nobody has waited for yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _deployer() -> psutil.Process | None:

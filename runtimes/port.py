@@ -91,9 +91,14 @@ class Runtime(Protocol):
     a failed create leaves nothing behind and raises RuntimeFailed in one line; what has died is started again by a plain `up`; a second
     `up` and a refresh change nothing; destroying leaves no process. Names are unique within a stack.
     `flags` is the file from which every version reads its feature flags (a JSON object of booleans), as SLUICE_FLAGS.
+    `replicas` is how many of one version it can run; None: any number.
     """
 
     flags: Output[str]
+    replicas: int | None
+
+    def weights(self, replicas: int) -> Sequence[int] | None:
+        """Return the shares of its door's traffic, in per cent, that so many replicas of a version can have; None: every whole one."""
 
     def front(self, name: str, *, opts: ResourceOptions | None = None) -> Front:
         """Declare the front door. Until somebody has traffic it answers 503; no route that exists is ever replaced here."""

@@ -48,7 +48,10 @@ def confirm(admin: str, route: str, wanted: str, timeout: float) -> bool:
 
 
 def figures(admin: str, names: list[str]) -> dict[str, Figures]:
-    """Return what each cluster has answered since Envoy knows it. Answers of 500 and above are errors, Envoy's own 503 included."""
+    """Return what each cluster has answered since Envoy knows it. Answers of 500 and above are errors, Envoy's own 503 included.
+
+    Counters are as new as the question, latencies as the one before it: Envoy merges those when it is asked, and answers first.
+    """
     clusters = "|".join(re.escape(name) for name in names)
     found = stats(admin, rf"^cluster\.({clusters})\.({ANSWERED}|{ERRORS}|{LATENCY})$")
     counts = {entry["name"]: int(entry["value"]) for entry in found if "value" in entry}

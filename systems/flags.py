@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 from sluice.core.errors import Unreachable
@@ -18,11 +20,13 @@ from sluice.systems import files
 def read(path: Path) -> dict[str, bool]:
     """Return all flags; none when the file is not there yet."""
     try:
-        flags: dict[str, bool] = json.loads(path.read_text())
+        flags = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise Unreachable(f"the flags in '{path}' cannot be read ({type(error).__name__}): mend or remove the file") from None
+    if not isinstance(flags, dict):
+        raise Unreachable(f"the flags in '{path}' are no map of names: mend or remove the file")
     return flags
 
 
@@ -38,7 +42,10 @@ def put(path: Path, name: str, on: bool | None) -> None:
 
 def command(name: str, on: bool, stack: str) -> list[str]:
     """Return the command that makes a flag last."""
-    return ["pulumi", "config", "set", "--stack", stack, "--path", f"sluice:release.flags.{name}", str(on).lower()]
+    # Imported late: reading flags needs no settings.
+    from sluice.core.settings.tree import RELEASE, path
+
+    return ["pulumi", "config", "set", "--stack", stack, "--path", path(RELEASE, ["flags", name]), str(on).lower()]
 
 
 def main() -> None:
@@ -51,8 +58,10 @@ def main() -> None:
     given = asked.parse_args()
     on = given.to == "on"
     put(given.file, given.name, on)
-    print(f"'{given.name}' is {given.to} for every version that runs")
-    subprocess.run(command(given.name, on, given.stack), check=True)
+    print(f"'{given.name}' is {given.to} for every version that runs", flush=True)
+    asking = command(given.name, on, given.stack)
+    if subprocess.run(asking, check=False).returncode:
+        sys.exit(f"but not in config, so the next `pulumi up` takes it back; run: {shlex.join(asking)}")
     print(f"and in the config of '{given.stack}': the next `pulumi up` keeps it")
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ QUESTIONS = {
 # A check reads an answer, it does not download: more than this is nonsense.
 MOST = 8 * 2**20
 REFERENCE = re.compile(r"(?<!\S)(?:env|file):\S+")
+STORE = threading.Lock()
 
 
 def ask(question: str, of: Mapping[str, Any], timeout: float) -> Reading:
@@ -82,9 +84,14 @@ def _client(of: Mapping[str, Any], timeout: float) -> httpx.Client:
     return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=bool(of.get("redirects", False)), verify=_trust())
 
 
-@cache
 def _trust() -> ssl.SSLContext:
-    """Read the certificate store once: fifty checks would read it fifty times."""
+    """Read the certificate store once: the fifty checks of a gate, which begin together, would each read it."""
+    with STORE:
+        return _store()
+
+
+@cache
+def _store() -> ssl.SSLContext:
     import httpx
 
     return httpx.create_ssl_context()

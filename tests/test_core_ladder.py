@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sluice.core.ladder import (
     RETREATING,
     Abort,
+    Cohort,
     Confirmed,
     Event,
     Judged,
@@ -21,7 +22,9 @@ from sluice.core.ladder import (
     Step,
     advance,
     begin,
+    unfit,
 )
+from sluice.core.ladder import weights as possible_weights
 from sluice.core.verdict import Outcome
 
 LADDER = Ladder(steps=[Step(weight=10, soak=30, samples=100), Step(weight=50, soak=30), Step(weight=100, soak=60)], patience=60)
@@ -117,9 +120,7 @@ def test_passed_is_final() -> None:
 
 
 weights = st.lists(st.integers(1, 99), max_size=5, unique=True).map(lambda some: [*sorted(some), 100])
-steps = st.builds(
-    Step, weight=st.just(0), soak=st.floats(0, 100), samples=st.integers(0, 200)
-)
+steps = st.builds(Step, weight=st.just(0), soak=st.floats(0, 100), samples=st.integers(0, 200))
 
 
 @st.composite
@@ -176,3 +177,28 @@ def test_no_step_is_climbed_without_evidence(ladder: Ladder, story: list[Event])
             assert event.samples >= state.rung.samples
             assert event.at - state.since >= state.rung.soak
         state = after
+
+
+@pytest.mark.parametrize(
+    ("replicas", "possible"),
+    [(1, [100]), (2, [50, 100]), (3, [33, 67, 100]), (4, [25, 50, 75, 100]), (6, [17, 33, 50, 67, 83, 100]), (100, [*range(1, 101)])],
+)
+def test_weights_that_replicas_can_express(replicas: int, possible: list[int]) -> None:
+    """Where replicas divide the traffic a version has as many hundredths as it has replicas, in whole per cents."""
+    assert possible_weights(replicas) == possible
+
+
+@given(st.integers(1, 100))
+def test_weights_of_replicas_climb_to_the_whole(replicas: int) -> None:
+    """However many replicas there are, their weights climb, begin above 0, and end at 100."""
+    found = possible_weights(replicas)
+    assert found == sorted(set(found))
+    assert (found[0] > 0, found[-1]) == (True, 100)
+
+
+def test_unfit_steps() -> None:
+    """The steps whose weight cannot be had are found; a cohort's 0 needs no weight."""
+    ladder = Ladder(steps=[Step(weight=0, cohort=Cohort(header="x-beta")), Step(weight=10), Step(weight=25), Step(weight=100)])
+    assert unfit(ladder, possible_weights(4)) == [10]
+    assert unfit(ladder, possible_weights(1)) == [10, 25]
+    assert unfit(ladder, possible_weights(100)) == []

@@ -26,7 +26,7 @@ def given_live(engine: Engine, version: str = "1") -> None:
 
 
 def test_a_bad_version_stops_at_its_first_step(engine: Engine) -> None:
-    """An update to a version that fails requests ends non-zero with one clear line, weight 0 and the old version live; going back is green."""
+    """A version that fails requests ends the update with one clear line, weight 0 and the old version live; going back is green."""
     given_live(engine)
     engine.release("2", web=BAD)
     with engine.load() as load:
@@ -52,7 +52,7 @@ def test_a_bad_version_stops_at_its_first_step(engine: Engine) -> None:
 
 @pytest.mark.parametrize("step", [10, 25, 50, 100])
 def test_retry_after_a_failure_at_each_step(engine: Engine, step: int) -> None:
-    """A version that goes bad at any step fails the update and goes to 0; the same release, started again by the next `up`, goes through."""
+    """A version that goes bad at any step fails the update and goes to 0; once mended, the next `up` of the same release goes through."""
     given_live(engine)
     engine.rollout(ladder=[{**rung, "soak": "4s" if rung["weight"] == step else "500ms"} for rung in QUICK["ladder"]])
     engine.release("2", web={"FAIL_FILE": str(engine.fault)})
@@ -106,9 +106,9 @@ def test_ctrl_c(engine: Engine) -> None:
 
 
 def test_both_killed(engine: Engine) -> None:
-    """When the provider dies with the CLI nobody is left to go back; the next `up` of what is live does, and `up` of the release goes on."""
+    """When the provider dies with the CLI nobody is left to go back; the next `up` of what is live does."""
     given_live(engine)
-    engine.rollout(ladder=[{"weight": 10, "soak": "500ms"}, {"weight": 50, "soak": "30s"}, 100])
+    engine.rollout(ladder=[{"weight": 10, "soak": "500ms", "samples": 10}, {"weight": 50, "soak": "30s"}, 100])
     engine.release("2")
     with engine.load():
         with engine.updating() as update:

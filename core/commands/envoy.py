@@ -7,10 +7,11 @@ so what Envoy does and what Sluice believes can never be two things.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sluice.core.ladder import Cohort
-from sluice.core.split import Route, Share
+if TYPE_CHECKING:
+    from sluice.core.ladder import Cohort
+    from sluice.core.split import Route, Share
 
 Json = dict[str, Any]
 ROUTE = "front"
@@ -18,6 +19,7 @@ ROUTE = "front"
 TIMEOUT = "3600s"
 # A connection that could not be made has carried no request: trying another is safe. Any other retry would hide a bad canary.
 RETRY: Json = {"retry_on": "connect-failure", "num_retries": 2}
+CLOSED = "no version is live yet\n"
 
 
 def routes(share: Share) -> Json:
@@ -27,16 +29,17 @@ def routes(share: Share) -> Json:
         "name": ROUTE,
         "domains": ["*"],
         "metadata": {"filter_metadata": {"sluice": share.wire()}},
-        "routes": [entry for route in ordered for entry in _entries(share, route)],
+        "routes": [*(entry for route in ordered for entry in _entries(share, route)), _nowhere(share)],
     }
     config = {"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": ROUTE, "virtual_hosts": [host]}
     return {"version_info": share.revision, "resources": [config]}
 
 
-def share(file: Json) -> Share:
-    """Return the share that a file was made from; an empty one for a file that Sluice did not make."""
+def share(file: Json) -> Json:
+    """Return the share that a file was made from, as plain data; an empty one for a file that Sluice did not make."""
     host = file["resources"][0]["virtual_hosts"][0]
-    return Share.read(host.get("metadata", {}).get("filter_metadata", {}).get("sluice", {}))
+    told: Json = host.get("metadata", {}).get("filter_metadata", {}).get("sluice", {})
+    return told
 
 
 def _entries(share: Share, route: Route) -> list[Json]:
@@ -47,9 +50,15 @@ def _entries(share: Share, route: Route) -> list[Json]:
     return entries
 
 
+def _nowhere(share: Share) -> Json:
+    """Answer what no door takes in our own words: nobody shall take it for the answer of a version."""
+    status, body = (404, "no service has this path\n") if share.routes else (503, CLOSED)
+    return {"match": {"prefix": "/"}, "direct_response": {"status": status, "body": {"inline_string": body}}}
+
+
 def _action(weights: dict[str, int]) -> Json:
     if not weights:
-        return {"direct_response": {"status": 503, "body": {"inline_string": "no version is live yet\n"}}}
+        return {"direct_response": {"status": 503, "body": {"inline_string": CLOSED}}}
     clusters = [{"name": name, "weight": weight} for name, weight in weights.items()]
     return {"route": {"weighted_clusters": {"clusters": clusters}, "timeout": TIMEOUT, "retry_policy": RETRY}}
 

@@ -14,8 +14,9 @@ from sluice.core.commands.envoy import ROUTE
 
 Json = dict[str, Any]
 TYPE = "type.googleapis.com/envoy"
-# From 1 ms to a minute in steps of a third: a quantile read from a bucket is off by a sixth at most.
-BUCKETS = [round(60_000 ** (step / 39), 3) for step in range(40)]
+# From 1 ms to a minute in steps of a third: a quantile read from a bucket is off by a sixth at most. The last one reaches as far
+# as a request may last: Envoy leaves out of the buckets what is above all of them, and the slowest answers would be forgotten.
+BUCKETS = [*(round(60_000 ** (step / 39), 3) for step in range(40)), 3_600_000.0]
 # The proxy must add no failure of its own: limits are those of the machine.
 LIMIT = 10_000
 CONNECT = "1s"

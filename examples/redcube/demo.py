@@ -93,7 +93,8 @@ class Demo:
         error = reason(said)
         print(f"  exit {code} after {took:.0f} s" + (f"\n  {error}" if error else ""))
         if (code != 0) is not bad:
-            sys.exit(f"{PLACE / 'up.log'} has all of it; the demo expected {'a refusal' if bad else 'success'} here; the stacks stay as they are: `make down` ends them")
+            wanted = "a refusal" if bad else "success"
+            sys.exit(f"the demo expected {wanted} here: see {PLACE / 'up.log'}; the stacks stay as they are, `make down` ends them")
         self.rows.append(Row(what, f"stopped: {error.partition('failed at ')[2][:60]}" if bad else "green", took))
 
     def refused(self, stack: str, what: str) -> None:
@@ -212,7 +213,9 @@ def watch(stack: str) -> tuple[int, str]:
 
 def reason(said: str) -> str:
     """Return the line that says why an update failed."""
-    told = [line.partition("error: ")[2] for line in said.splitlines() if line.strip().startswith("error: ") and "update failed" not in line]
+    told = [
+        line.partition("error: ")[2] for line in said.splitlines() if line.strip().startswith("error: ") and "update failed" not in line
+    ]
     return told[0] if told else ""
 
 

@@ -30,11 +30,17 @@ def home() -> Path:
 class Process:
     """The port `Runtime` on this machine; `root` is the stack's folder, `<home>/<project>-<stack>` when not given."""
 
+    replicas: int | None = 1
+
     def __init__(self, name: str = "host", *, root: Path | None = None, opts: ResourceOptions | None = None) -> None:
         place = root or home() / f"{pulumi.get_project()}-{pulumi.get_stack()}"
         self.supervisor = Supervisor(name, root=place, opts=opts)
         self.root = self.supervisor.root
         self.flags = self.root.apply(lambda root: str(Path(root) / "flags.json"))
+
+    def weights(self, replicas: int) -> Sequence[int] | None:
+        """See the port: Envoy divides by any whole per cent."""
+        return None
 
     def front(self, name: str, *, opts: ResourceOptions | None = None) -> Front:
         """See the port."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from sluice.core import home
 from sluice.core.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -37,15 +38,17 @@ def routes(descriptor: dict[str, Any]) -> list[Route]:
 
 def clear(descriptor: dict[str, Any], release: str) -> Share:
     """Put all traffic on the live versions, unless the share already is this release's own. Returns what holds now."""
-    split = open(descriptor)
-    now = split.get()
-    return now if now.release == release else restore(descriptor, f"before {release}")
+    with suppress(Unreachable):
+        now = open(descriptor).get()
+        if now.release == release:
+            return now
+    return restore(descriptor, f"before {release}")
 
 
 def restore(descriptor: dict[str, Any], release: str) -> Share:
     """Put all traffic on the live versions (closed doors where there is none), whoever owned the split, and wait for it."""
     split = open(descriptor)
-    if split.get().only(routes(descriptor)):
+    if settled(descriptor):
         return split.get()
     share = split.take(release, [route.model_copy(update={"canary": None}) for route in routes(descriptor)])
     if not split.confirm(share, FOLLOW):
@@ -59,8 +62,11 @@ def abort(fallback: dict[str, Any], reason: str) -> None:
 
 
 def settled(descriptor: dict[str, Any]) -> bool:
-    """Say, by a local look, whether all traffic is on the live versions."""
-    return open(descriptor).get().only(routes(descriptor))
+    """Say, by a local look, whether all traffic is on the live versions; what cannot be read is not."""
+    try:
+        return home.home(open(descriptor).told(), descriptor["routes"])
+    except Unreachable:
+        return False
 
 
 def close(descriptor: dict[str, Any]) -> None:

@@ -1,34 +1,58 @@
-"""Traffic divided by Envoy's route weights, written as one file that Envoy watches."""
+"""Traffic divided by Envoy's route weights, written as one file that Envoy watches.
+
+Values are imported late: the look of a no-change update (`told`) costs one file read.
+"""
 
 from __future__ import annotations
 
 import json
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sluice.core.commands import envoy as say
 from sluice.core.errors import Superseded, Unreachable
-from sluice.core.figures import Figures
-from sluice.core.ladder import Cohort
-from sluice.core.split import Route, Share
-from sluice.core.version import Version
 from sluice.systems import files
+
+if TYPE_CHECKING:
+    from sluice.core.figures import Figures
+    from sluice.core.ladder import Cohort
+    from sluice.core.split import Route, Share
+    from sluice.core.version import Version
+
+T = TypeVar("T")
 
 
 def look(folder: str) -> Share:
-    """Return the share that the route file was made from: local and cheap."""
+    """Return the share that the route file was made from."""
+    from sluice.core.split import Share
+
+    return _read(folder, Share.read)
+
+
+def told(folder: str) -> dict[str, Any]:
+    """Return the same as plain data: local and cheap."""
+    return _read(folder, dict)
+
+
+def _read(folder: str, make: Callable[[dict[str, Any]], T]) -> T:
     try:
-        return say.share(json.loads(_file(folder).read_text()))
+        return make(say.share(json.loads(_file(folder).read_text())))
     except FileNotFoundError:
-        return Share()
+        return make({})
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise Unreachable(f"the routes in '{_file(folder)}' cannot be read ({type(error).__name__}): restore or remove the file") from None
+        why = f"({type(error).__name__}): run `pulumi up`, which writes them anew"
+        raise Unreachable(f"the routes in '{_file(folder)}' cannot be read {why}") from None
 
 
 def _file(folder: str) -> Path:
     return Path(folder) / "rds.json"
+
+
+def _reserve(folder: str) -> Path:
+    return Path(folder) / "back.json"
 
 
 class EnvoySplit:
@@ -42,25 +66,35 @@ class EnvoySplit:
         """See the port."""
         return look(self.folder)
 
+    def told(self) -> dict[str, Any]:
+        """See the port."""
+        return told(self.folder)
+
     def take(self, release: str, routes: list[Route]) -> Share:
         """See the port."""
+        from sluice.core.split import Share
 
         def taken(now: Share) -> Share:
             own = now.release == release and now.routes == routes
             kept = now if own else Share(routes=routes)
             return kept.model_copy(update={"release": release, "owner": self.owner})
 
-        return self._write(taken)
+        with self._lock():
+            share = _fresh(taken(self._seen()))
+            # Written while there is room: the way back must not need any.
+            self._write(_reserve(self.folder), _fresh(share, weight=0, cohort=None))
+            return self._write(_file(self.folder), share)
 
     def set(self, weight: int, cohort: Cohort | None = None) -> Share:
         """See the port."""
 
-        def weighed(now: Share) -> Share:
-            if now.owner != self.owner:
-                raise Superseded(f"another deployment took over the traffic (release '{now.release}'): see `pulumi stack history`")
-            return now.model_copy(update={"weight": weight, "cohort": cohort})
-
-        return self._write(weighed)
+        with self._lock():
+            try:
+                return self._write(_file(self.folder), _fresh(self._own(self.get()), weight=weight, cohort=cohort))
+            except (OSError, Unreachable):
+                if weight or cohort:
+                    raise
+                return self._back()
 
     def confirm(self, share: Share, timeout: float) -> bool:
         """See the port."""
@@ -75,12 +109,39 @@ class EnvoySplit:
 
         return envoy.figures(self.admin, [version.name for version in versions])
 
-    def _write(self, change: Callable[[Share], Share]) -> Share:
-        """Change the share under the folder's lock: read, check, and replace are one step for every other deployer."""
-        with files.lock(Path(self.folder) / "split.lock"):
-            share = change(self.get()).model_copy(update={"revision": secrets.token_hex(8)})
-            files.write(_file(self.folder), json.dumps(say.routes(share)))
+    def _lock(self) -> AbstractContextManager[None]:
+        """Make reading, checking and replacing one step for every other deployer."""
+        return files.lock(Path(self.folder) / "split.lock")
+
+    def _seen(self) -> Share:
+        """Return the share, an empty one where the file cannot be read: whoever takes over replaces it."""
+        from sluice.core.split import Share
+
+        try:
+            return self.get()
+        except Unreachable:
+            return Share()
+
+    def _own(self, share: Share) -> Share:
+        if share.owner != self.owner:
+            raise Superseded(f"another deployment took over the traffic (release '{share.release}'): see `pulumi stack history`")
         return share
+
+    def _back(self) -> Share:
+        """Put the reserve in place: a rename works on a full disk, and over a file that cannot be read."""
+        from sluice.core.split import Share
+
+        share = self._own(Share.read(say.share(json.loads(_reserve(self.folder).read_text()))))
+        _reserve(self.folder).replace(_file(self.folder))
+        return share
+
+    def _write(self, path: Path, share: Share) -> Share:
+        files.write(path, json.dumps(say.routes(share)))
+        return share
+
+
+def _fresh(share: Share, **changes: Any) -> Share:
+    return share.model_copy(update={**changes, "revision": secrets.token_hex(8)})
 
 
 def open_split(descriptor: dict[str, Any]) -> EnvoySplit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from sluice.core.figures import Figures
 from sluice.core.ladder import Cohort
@@ -15,6 +15,9 @@ class Split(Protocol):
 
     def get(self) -> Share:
         """Return what the splitter was last told. May be called by anybody at any time."""
+
+    def told(self) -> dict[str, Any]:
+        """Return the same as plain data, without parsing it: the look of a no-change update."""
 
     def take(self, release: str, routes: list[Route]) -> Share:
         """Become the owner, whoever was. A share of this very release and routes is kept; any other goes to weight 0 first."""

@@ -1,0 +1,183 @@
+"""What the program finds out about a release, and what preflight says of it."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluice.components import Stack, facts
+from sluice.core.plan import Plan, plan
+from sluice.core.record import Record
+from sluice.core.settings import parse
+from sluice.core.spec import Spec
+
+NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)  # a Thursday
+ONE, TWO = "1" * 64, "2" * 64
+
+
+def spec(version: str, digest: str = ONE) -> Spec:
+    return Spec(service="web", version=version, digest=digest, argv=["run"], artifact="/app", prefix="/")
+
+
+def record(name: str, *specs: Spec, approvals: tuple[str, ...] = ()) -> Record:
+    services = {one.service: {"name": one.name, "version": one.version, "digest": one.digest, "spec": one.text} for one in specs}
+    given = {"id": name, "version": name, "kind": "minor", "services": services, "approvals": approvals, "at": NOON}
+    return Record.model_validate(given)
+
+
+def stack(
+    *, release: dict[str, Any] | None = None, proven: list[Record] | None = None, required: list[Record] | None = None, **rollout: Any
+) -> Stack:
+    settings = parse({"version": "2", **(release or {})}, rollout, now=NOON)
+    return Stack(settings=settings, proven=proven or [], required=required, now=NOON)
+
+
+def planned(there: Stack, target: Spec) -> Plan:
+    rollout = there.settings.rollout
+    return plan(
+        release=there.settings.release.id,
+        target={"web": target},
+        ladder=rollout.walked,
+        proven=there.proven,
+        window=rollout.window,
+        now=there.now,
+    )
+
+
+def lines(there: Stack, target: Spec | None = None) -> list[str]:
+    found = facts.gather(there, planned(there, target or spec("2")))
+    assert not any(fact.ok for fact in found)
+    return [fact.line for fact in found]
+
+
+def test_all_is_well():
+    """Without windows, approvals, digests and other stacks there is nothing to insist on."""
+    assert lines(stack()) == []
+
+
+def test_window():
+    """A closed window is a reason, with the time when it opens."""
+    windows = {"timezone": "UTC", "open": [{"days": ["fri"], "from": "09:00", "to": "12:00"}]}
+    assert lines(stack(windows=windows)) == [
+        "deployment window: closed on thu at 12:00 (UTC); opens fri 2025-11-28 09:00 (UTC)",
+    ]
+
+
+def test_approval():
+    """A missing approval is a reason with the command that gives it; one whose nonce a proven release has spent is missing."""
+    id = stack().settings.release.id
+    given = [{"release": id, "by": "Ada", "role": "manager", "nonce": "n1"}]
+    approvals = {"required": ["manager"], "given": given}
+    assert lines(stack(approvals=approvals)) == []
+    assert lines(stack(approvals={"required": ["manager"]})) == [
+        f"approval: 'manager' has not approved '{id}'; run: pulumi config set-all --path "
+        f"--plaintext 'sluice:rollout.approvals.given[0].release={id}' "
+        "--plaintext 'sluice:rollout.approvals.given[0].role=manager' "
+        "--plaintext 'sluice:rollout.approvals.given[0].nonce=1' "
+        '--plaintext "sluice:rollout.approvals.given[0].by=$(id -un)"'
+    ]
+    (again,) = lines(stack(approvals=approvals, proven=[record("r1", spec("1"), approvals=("n1",))]))
+    assert again.startswith(f"approval: 'manager' has not approved '{id}' again (its nonce is spent); run: ")
+
+
+REQUIRES = {"stack": "organization/shop/staging"}
+MISSING = "proven elsewhere first: 'organization/shop/staging' has not proven web 2; run: pulumi up --stack staging"
+
+
+def test_unproven_version():
+    """A version that the other stack has not proven is refused, with what to run."""
+    assert lines(stack(requires=REQUIRES, required=[])) == [MISSING]
+    assert lines(stack(requires=REQUIRES, required=[record("r1", spec("1"))])) == [MISSING]
+
+
+def test_unproven_digest():
+    """The same version with other content is another thing; every content that was proven is named."""
+    assert lines(stack(requires=REQUIRES, required=[record("r2", spec("2", TWO)), record("r1", spec("1"))])) == [
+        "proven elsewhere first: 'organization/shop/staging' has proven web 2 with other content (222222222222, here 111111111111); "
+        "run: pulumi up --stack staging"
+    ]
+
+
+def test_proven_elsewhere():
+    """What the other stack proved once, now or before, with other settings too, may come."""
+    before = Spec(service="web", version="2", digest=ONE, argv=["run"], artifact="/app", prefix="/", env={"MODE": "test"})
+    assert lines(stack(requires=REQUIRES, required=[record("r3", spec("3")), record("r2", before)])) == []
+
+
+def test_what_is_live_here_needs_no_proof_elsewhere():
+    """Only what is new must have been proven elsewhere."""
+    there = stack(requires=REQUIRES, required=[], proven=[record("r1", spec("2"))])
+    assert lines(there, spec("2")) == []
+
+
+def test_content():
+    """Where config names a digest, other content is refused; no command is offered, since it would trust what happens to be there."""
+    release = {"services": {"web": {"digest": f"sha256:{TWO}"}}}
+    assert lines(stack(release=release), spec("2", TWO)) == []
+    assert lines(stack(release=release), spec("2", ONE)) == [
+        "content: web 2 in '/app' is 111111111111, and sluice:release.services.web.digest is 222222222222: "
+        "put that content there, or name the one that you trust"
+    ]
+
+
+def test_a_settled_release_insists_on_nothing():
+    """What is live is not refused for a window that has closed or a nonce that it has spent itself."""
+    release = {"services": {"web": {"digest": f"sha256:{TWO}"}}}
+    id = stack(release=release).settings.release.id
+    live = record(id, spec("2"))
+    windows = {"timezone": "UTC", "holidays": ["2025-11-27"]}
+    there = stack(
+        release=release, proven=[live], requires=REQUIRES, required=[], windows=windows, approvals={"required": ["manager"]}
+    )
+    assert planned(there, spec("2")).settled
+    assert lines(there) == []
+
+
+def test_all_at_once():
+    """Every reason is told, not only the first."""
+    there = stack(
+        release={"services": {"web": {"digest": f"sha256:{TWO}"}}},
+        requires=REQUIRES,
+        required=[],
+        windows={"timezone": "UTC", "holidays": ["2025-11-27"]},
+        approvals={"required": ["manager"]},
+    )
+    assert [line.partition(":")[0] for line in lines(there)] == ["deployment window", "approval", "content", "proven elsewhere first"]
+
+
+def test_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A release leaves what it takes to declare it again, and who brought it out from which commit, where there is one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGNAME", "ada")
+    there = stack()
+    written = facts.record(there, planned(there, spec("2")))
+    assert written == {
+        "id": there.settings.release.id,
+        "version": "2",
+        "kind": "minor",
+        "services": {"web": {"name": spec("2").name, "version": "2", "digest": ONE, "spec": spec("2").text}},
+        "approvals": [],
+        "git": None,
+        "by": "ada",
+    }
+    assert Record.read({**written, "at": (NOON + timedelta(hours=1)).isoformat()}).services["web"].name == spec("2").name
+
+    author = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+    for name, value in author.items():
+        monkeypatch.setenv(name, value)
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run(["git", *words], check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert facts.record(there, planned(there, spec("2")))["git"] == head
+
+
+def test_a_settled_record_never_changes():
+    """Once settled, neither another user nor another commit is a difference."""
+    live = record(stack().settings.release.id, spec("2"))
+    there = stack(proven=[live])
+    written = facts.record(there, planned(there, spec("2")))
+    assert not {"git", "by"} & written.keys()

@@ -1,0 +1,399 @@
+"""A whole release, as the engine is asked for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import rpc
+
+from sluice.components import Release, ReleaseArgs, ServiceArgs, Stack
+from sluice.core.check import Check, Limit
+from sluice.core.ladder import weights
+from sluice.core.plan import text
+from sluice.core.record import Record
+from sluice.core.requirement import Requirement
+from sluice.core.settings import parse
+from sluice.core.spec import Spec
+from sluice.core.version import Version
+from tests.fixtures.mock import SPLIT, Runtime, World
+
+NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "web.py").write_text("print('web')\n")
+    return folder
+
+
+class Shop:
+    """A stack with the services web and api before one database."""
+
+    def __init__(self, world: World, app: Path) -> None:
+        self.world, self.app = world, app
+        self.services = {"web", "api"}
+        self.more: dict[str, Any] = {}
+
+    def service(self, name: str) -> ServiceArgs:
+        argv = ["python", f"{name}.py", "--port", "{port}"]
+        secrets = {"TOKEN": pulumi.Output.secret("hunter2")} if name == "api" else {}
+        return ServiceArgs(
+            name=name, argv=argv, artifact=self.app, prefix=f"/{name}/", database="shop", env={"MODE": "fast"}, secrets=secrets, memory=2**20
+        )
+
+    def stack(self, version: str, *, proven: list[Record] | None = None, rollout: dict[str, Any] | None = None, **release: Any) -> Stack:
+        settings = parse({"version": version, **release}, rollout or {}, now=NOON)
+        return Stack(settings=settings, proven=proven or [], required=None, now=NOON)
+
+    def args(self) -> ReleaseArgs:
+        services = [self.service(name) for name in sorted(self.services, reverse=True)]
+        return ReleaseArgs(services=services, databases=["shop"], **self.more)
+
+    def release(self, stack: Stack, *, runtime: Runtime | None = None, opts: pulumi.ResourceOptions | None = None) -> Release:
+        found: list[Release] = []
+        self.world.run(lambda: found.append(Release("shop", self.args(), stack=stack, runtime=runtime or Runtime(), opts=opts)))
+        return found[0]
+
+    def record(self, version: str, *, at: datetime = NOON, id: str | None = None) -> Record:
+        stack = self.stack(version)
+        specs = {name: self.service(name).spec(version) for name in self.services}
+        services = {name: {"name": one.name, "version": version, "digest": one.digest, "spec": one.text} for name, one in specs.items()}
+        return Record.model_validate(
+            {"id": id or stack.settings.release.id, "version": version, "kind": "minor", "services": services, "at": at}
+        )
+
+    def name(self, service: str, version: str) -> str:
+        return self.service(service).spec(version).name
+
+
+@pytest.fixture
+def shop(world: World, app: Path) -> Shop:
+    return Shop(world, app)
+
+
+def test_children(shop: Shop, world: World):
+    """The children of a release and their names are stored in state: another name is another resource."""
+    stack = shop.stack("2", proven=[shop.record("1")], flags={"beta": True})
+    shop.release(stack)
+    web1, web2, api1, api2 = (shop.name(service, version) for service in ("web", "api") for version in ("1", "2"))
+    versions = [
+        line
+        for name in (web1, web2, api1, api2)
+        for line in (f"shop > {name} (Service)", f"{name} > {name} (Service)", f"{name} > {name}-guard (Guard)")
+    ]
+    assert world.tree == sorted(
+        [
+            "shop > shop-baseline (Preflight)",
+            "shop > shop-canary (Canary)",
+            "shop > shop-database (Database)",
+            "shop > shop-flag-beta (Flag)",
+            "shop > shop-front (Front)",
+            "shop > shop-front (SmokeTest)",
+            "shop > shop-health (Gate)",
+            "shop > shop-notice (Notify)",
+            "shop > shop-preflight (Preflight)",
+            "shop > shop-record (Record)",
+            "shop > shop-smoke (SmokeTest)",
+            "shop-canary > shop-canary-ladder (Canary)",
+            "shop-database > shop-database-server (Store)",
+            "shop-flag-beta > shop-flag-beta-switch (Flag)",
+            "shop-front > shop-front-journeys (Smoke)",
+            "shop-health > shop-health-gate (Gate)",
+            "shop-smoke > shop-smoke-journeys (Smoke)",
+            *versions,
+        ]
+    )
+
+
+def after(world: World, name: str) -> set[str]:
+    """Return what a resource waits for: its own dependencies, and those of the components that it is in."""
+    one = world[name]
+    above = [other for other in world.asked if other.name == one.parent and other.type.startswith("sluice:")]
+    return set(one.after).union(*(other.after for other in above))
+
+
+def test_order(shop: Shop, world: World):
+    """Nothing of a release begins before its preflight and the baseline, and each moment waits for the one before; the record is last."""
+    shop.release(shop.stack("2", proven=[shop.record("1")]))
+    old, new = (([shop.name("web", v), shop.name("api", v)]) for v in "12")
+    assert after(world, "shop-preflight") == set()
+    assert after(world, "shop-baseline") == {"shop-preflight", "shop-front"}
+    assert all({"shop-baseline", "shop-database-server"} <= after(world, name) for name in new)
+    assert all("shop-baseline" not in after(world, name) for name in old)
+    assert all(after(world, f"{name}-guard") >= {name} for name in old + new)
+    assert set(new) <= after(world, "shop-health-gate")
+    assert {"shop-health-gate"} <= after(world, "shop-smoke-journeys")
+    assert {"shop-smoke-journeys", *old, *new} <= after(world, "shop-canary-ladder")
+    assert {"shop-canary-ladder"} <= after(world, "shop-front-journeys")
+    assert {"shop-front-journeys"} <= after(world, "shop-record")
+    assert {"shop-record"} <= after(world, "shop-notice")
+
+
+def test_what_serves_is_frozen(shop: Shop, world: World):
+    """Nothing of a version that serves, or has served, changes in place; the new one is declared as config says."""
+    shop.release(shop.stack("2", proven=[shop.record("1")]))
+    for service in ("web", "api"):
+        assert world[shop.name(service, "1")].ignored == ["*"]
+        assert world[shop.name(service, "2")].ignored == []
+
+
+def test_when_settled_all_that_runs_is_frozen(shop: Shop, world: World):
+    """The live and the warm release are both declared from their records, and neither changes."""
+    one, two = shop.record("1"), shop.record("2")
+    shop.release(shop.stack("2", proven=[two, one]))
+    assert {one.ignored == ["*"] for one in world.asked if one.type == "test:index:Service"} == {True}
+    assert len([one for one in world.asked if one.type == "test:index:Service"]) == 4
+    assert {one.inputs["settled"] for one in world.asked if "settled" in one.inputs} == {True}
+    assert world.said == []
+
+
+def test_on_a_first_deployment_nothing_precedes_preflight(shop: Shop, world: World):
+    """Where nothing runs yet, neither the door nor the database is made before preflight has agreed."""
+    shop.release(shop.stack("1"))
+    assert "shop-preflight" in after(world, "shop-database-server")
+    doors = [one for one in world.asked if one.type == "test:index:Front"]
+    assert [one.after for one in doors] == [["shop-preflight"]]
+
+
+def test_a_running_stack_is_repaired_without_preflight(shop: Shop, world: World):
+    """Where a release is live, the door and the database wait for no permission: what died is started again."""
+    shop.release(shop.stack("2", proven=[shop.record("1")]))
+    assert after(world, "shop-database-server") == set()
+    assert [one.after for one in world.asked if one.type == "test:index:Front"] == [[]]
+
+
+def test_a_version(shop: Shop, world: World):
+    """A version is given its spec, its settings, the way to its database and the flags; a secret is its own kind of variable."""
+    shop.release(shop.stack("2", services={"api": {"version": "2.1", "settings": {"MODE": "slow"}}}))
+    spec = shop.service("api").spec("2.1", settings={"MODE": "slow"})
+    given = dict(world[spec.name].inputs)
+    secrets = given.pop("secrets")
+    assert (secrets["value"], rpc._special_sig_key in secrets) == ({"TOKEN": "hunter2"}, True)
+    assert given == {
+        "name": spec.name,
+        "service": "api",
+        "version": "2.1",
+        "artifact": str(shop.app),
+        "digest": spec.digest,
+        "argv": ["python", "api.py", "--port", "{port}"],
+        "env": {
+            "MODE": "slow",
+            "SLUICE_FLAGS": "/flags.json",
+            "PGHOST": "127.0.0.1",
+            "PGPORT": "5432",
+            "PGUSER": "sluice",
+            "PGPASSFILE": "/pass",
+            "PGDATABASE": "shop",
+        },
+        "memory": 2**20,
+        "cpu": 0,
+        "health": "/health",
+        "ready": 30,
+        "grace": 10,
+        "front": SPLIT,
+    }
+    assert world[f"{spec.name}-guard"].inputs == {"version": spec.name, "split": SPLIT}
+
+
+OWN = {"notify": [], "contacts": []}
+
+
+def routes(shop: Shop, live: str | None, canary: str | None) -> list[dict[str, Any]]:
+    found = []
+    for service in ("web", "api"):
+        route = {"service": service, "prefix": f"/{service}/"}
+        route |= {"live": shop.name(service, live)} if live else {}
+        found.append(route | ({"canary": shop.name(service, canary)} if canary else {}))
+    return found
+
+
+def by(routes: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {route["service"]: route for route in routes}
+
+
+def test_preflight(shop: Shop, world: World):
+    """Preflight is given what must be so and the whole plan; the baseline, where traffic belongs without this release."""
+    shop.more = {"requirements": Requirement(memory_free_bytes=1)}
+    release = shop.release(shop.stack("2", proven=[shop.record("1")]))
+    told = {**OWN, "release": release.plan.release, "settled": False}
+    assert world["shop-preflight"].inputs == {
+        **told,
+        "facts": [],
+        "requirements": Requirement(memory_free_bytes=1).wire(),
+        "plan": text(release.plan),
+    }
+    baseline = dict(world["shop-baseline"].inputs)
+    assert by(baseline.pop("split").pop("routes")) == by(routes(shop, "1", None))
+    assert baseline == told
+    assert world.said == [text(release.plan)]
+
+
+def test_gates(shop: Shop, world: World):
+    """The health gate asks every version of the release on its own address, the program's own questions included."""
+    more = Check(name="more", ask="logs.count", of={"path": "/log"}, limit=Limit(is_="<=", value=0))
+    shop.more = {"well": lambda version: [more] if version.service == "web" else []}
+    release = shop.release(shop.stack("2", proven=[shop.record("1")], rollout={"deadlines": {"health": "90s"}}))
+    given = dict(world["shop-health-gate"].inputs)
+    checks = {check["name"]: check for check in given.pop("checks")}
+    assert given == {**OWN, "release": release.plan.release, "settled": False, "moment": "health", "deadline": 90}
+    assert {name: check["of"] for name, check in checks.items()} == {
+        "web is well": {"url": "http://web-2/health"},
+        "api is well": {"url": "http://api-2/health"},
+        "more": {"path": "/log"},
+    }
+
+
+def test_smoke(shop: Shop, world: World):
+    """Journeys go to the new versions first, then through the door; only then does a failure take traffic back."""
+    journeys = [{"name": "home", "steps": []}]
+    shop.more = {"journeys": journeys}
+    release = shop.release(shop.stack("2", proven=[shop.record("1")]))
+    store = {"host": "127.0.0.1", "port": 5432, "user": "sluice", "passfile": "/pass", "dbname": "shop"}
+    shared = {**OWN, "release": release.plan.release, "settled": False, "journeys": journeys, "databases": {"shop": store}, "deadline": 180}
+    direct, through = dict(world["shop-smoke-journeys"].inputs), dict(world["shop-front-journeys"].inputs)
+    assert direct == {**shared, "targets": {"web": "http://web-2", "api": "http://api-2"}}
+    assert by(through.pop("fallback").pop("routes")) == by(routes(shop, "1", None))
+    assert through == {**shared, "targets": {"web": "http://door", "api": "http://door"}}
+
+
+def test_canary(shop: Shop, world: World):
+    """The canary is given the ladder, the doors with both versions, the pairs to compare, and the checks of the new ones."""
+    own = Check(name="own", ask="logs.count", limit=Limit(is_="<=", value=0))
+    shop.more = {"watch": lambda version: [own.model_copy(update={"name": f"own of {version.name}"})]}
+    rollout = {"ladder": [10, 100], "soak": "60s", "samples": 7, "poll": "2s", "deadline": "20m"}
+    shop.release(shop.stack("2", proven=[shop.record("1")], rollout=rollout))
+    given = world["shop-canary-ladder"].inputs
+    walked = given["rollout"]
+    assert by(given["split"]["routes"]) == by(routes(shop, "1", None))
+    assert by(walked["routes"]) == by(routes(shop, "1", "2"))
+    assert walked["ladder"]["steps"] == [{"weight": weight, "soak": 60, "samples": 7} for weight in (10, 100)]
+    assert (walked["poll"], walked["deadline"]) == (2, 1200)
+    assert {(pair["canary"]["name"], pair["live"]["name"]) for pair in walked["pairs"]} == {
+        (shop.name(service, "2"), shop.name(service, "1")) for service in ("web", "api")
+    }
+    names = {check["name"] for check in walked["checks"]}
+    assert {f"own of {shop.name('web', '2')}", "web is well", "web: error rate", "api: database connections", "api: memory"} <= names
+    assert not {name for name in names if "cpu" in name}, "no limit, no question"
+
+
+def test_one_of_two_services(shop: Shop, world: World):
+    """Only what is new climbs and is compared; the health gate still asks both."""
+    stack = shop.stack("1", services={"web": {"settings": {"COLOUR": "green"}}}, proven=[shop.record("1")])
+    shop.release(stack)
+    walked = world["shop-canary-ladder"].inputs["rollout"]
+    assert [pair["canary"]["service"] for pair in walked["pairs"]] == ["web"]
+    assert "canary" not in by(walked["routes"])["api"]
+    assert len(world["shop-health-gate"].inputs["checks"]) == 2
+    assert len([one for one in world.asked if one.type == "test:index:Service"]) == 3
+
+
+@pytest.mark.parametrize("proven", [[], ["2", "1"]])
+def test_without_a_ladder_health_alone(shop: Shop, world: World, proven: list[str]):
+    """A first deployment and a return have nobody to compare with, and are watched by their health."""
+    shop.release(shop.stack("1", proven=[shop.record(version) for version in proven]))
+    walked = world["shop-canary-ladder"].inputs["rollout"]
+    assert [step["weight"] for step in walked["ladder"]["steps"]] == [100]
+    assert {check["name"] for check in walked["checks"]} == {"web is well", "api is well"}
+
+
+def test_record(shop: Shop, world: World):
+    """What is written down is enough to declare the release again, with the approvals it has spent and the doors to go back to."""
+    one = shop.record("1")
+    given = [{"release": "RELEASE", "by": "Ada", "role": "manager", "nonce": "n1"}, {"release": "other", "by": "Ada", "role": "manager", "nonce": "n2"}]
+    id = shop.stack("2").settings.release.id
+    given[0]["release"] = id
+    shop.release(shop.stack("2", proven=[one], rollout={"approvals": {"given": given}}))
+    inputs = world["shop-record"].inputs
+    record = inputs["record"]
+    assert (record["id"], record["version"], record["kind"], record["approvals"]) == (id, "2", "minor", ["n1"])
+    assert {Spec.parse(built["spec"]).name for built in record["services"].values()} == {shop.name("web", "2"), shop.name("api", "2")}
+    assert inputs["previous"] == [one.text]
+    assert by(inputs["fallback"]["routes"]) == by(routes(shop, "1", None))
+
+
+def test_notice(shop: Shop, world: World):
+    """People are told which release is proven, and where."""
+    release = shop.release(shop.stack("2"))
+    assert world["shop-notice"].inputs["text"] == f"{release.plan.release} is live and proven on production"
+
+
+def test_outputs(shop: Shop, world: World):
+    """What other stacks may read is registered, without a user, a passfile, or a secret."""
+    shop.release(shop.stack("2"))
+    assert world.outputs["shop"] == {
+        "url": "http://door",
+        "endpoints": {"web": "http://door/web/", "api": "http://door/api/"},
+        "live": {"id": "r"},
+        "proven": [{"id": "r"}],
+        "flags": "/flags.json",
+        "databases": {"shop": {"host": "127.0.0.1", "port": 5432, "dbname": "shop"}},
+    }
+
+
+def test_options_reach_every_child(shop: Shop, world: World):
+    """What a program says of a release holds for all below it."""
+    shop.release(shop.stack("2", proven=[shop.record("1")]), opts=pulumi.ResourceOptions(protect=True))
+    assert {one.name for one in world.asked if not one.protect} == set()
+
+
+def test_a_removed_service(shop: Shop, world: World):
+    """A service that is not released any more stays declared and routed until the release without it is proven."""
+    before = shop.record("1")
+    shop.services = {"web"}
+    shop.release(shop.stack("2", proven=[before]))
+    gone = next(built.name for built in before.services.values() if built.name.startswith("api"))
+    assert world[gone].ignored == ["*"]
+    assert by(world["shop-canary-ladder"].inputs["rollout"]["routes"])["api"]["live"] == gone
+    assert set(world.outputs["shop"]["endpoints"]) == {"web"}
+
+
+def refused(shop: Shop, stack: Stack, **runtime: Any) -> str:
+    with pytest.raises(pulumi.RunError) as caught:
+        shop.release(stack, runtime=Runtime(**runtime))
+    assert [one.name for one in shop.world.asked] in ([], ["shop"]), "nothing is declared but the release itself"
+    return str(caught.value)
+
+
+def test_more_replicas_than_can_run(shop: Shop):
+    """Replicas that the runtime cannot run are refused in preview, before anything is declared."""
+    stack = shop.stack("2", services={"web": {"replicas": 3}})
+    assert refused(shop, stack, replicas=1) == "sluice:release.services.web.replicas: 3 of one version, this runtime runs at most 1"
+
+
+def test_steps_that_cannot_be_expressed(shop: Shop):
+    """Steps that the replicas cannot express are refused in preview, for each service with the possible ones."""
+    stack = shop.stack("2", proven=[shop.record("1")], services={"web": {"replicas": 2}}, rollout={"ladder": [10, 50, 100]})
+    assert refused(shop, stack, weights=weights) == (
+        "sluice:rollout.ladder: 'web' with 2 replicas cannot have 10 % of the traffic: possible are 50, 100\n"
+        "sluice:rollout.ladder: 'api' with 1 replicas cannot have 10 %, 50 % of the traffic: possible are 100"
+    )
+
+
+def test_a_changed_program_under_a_proven_release(shop: Shop):
+    """Other content under the id that is live is refused: it would run without ever being proven."""
+    before = shop.record("1")
+    old = {service: shop.name(service, "1") for service in ("web", "api")}
+    stack = shop.stack("1", proven=[before])
+    (shop.app / "web.py").write_text("print('changed')\n")
+    from sluice.components import service
+
+    service._digest.cache_clear()
+    new = {service: shop.name(service, "1") for service in ("web", "api")}
+    assert refused(shop, stack) == (
+        f"sluice:release.version: '{stack.settings.release.id}' is live as {old['api']}, {old['web']}, "
+        f"and the program now declares {new['api']}, {new['web']}: give it another version, or take the change back"
+    )
+
+
+def test_the_door_of_a_version(shop: Shop, world: World):
+    """Descriptors reach the program's own checks as values."""
+    seen: list[Version] = []
+    shop.more = {"watch": lambda version: seen.append(version) or []}
+    shop.release(shop.stack("2", proven=[shop.record("1", at=NOON - timedelta(days=9))]))
+    assert {version.url for version in seen} == {"http://web-2", "http://api-2"}

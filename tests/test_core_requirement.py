@@ -1,0 +1,34 @@
+"""What must be so before a release begins."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from sluice.core.requirement import Fact, Requirement
+
+
+@pytest.mark.parametrize(
+    ("fact", "line"),
+    [
+        (Fact(name="window", ok=False), "window: is not so"),
+        (Fact(name="window", ok=False, why="closed"), "window: closed"),
+        (Fact(name="window", ok=False, why="closed", command="date"), "window: closed; run: date"),
+    ],
+)
+def test_line(fact: Fact, line: str):
+    """A fact that is not so says what, why, and the command that mends it, as far as they are known."""
+    assert fact.line == line
+
+
+def test_nothing_required():
+    """Who requires nothing requires nothing."""
+    assert Requirement().wire() == {
+        "disk_free_bytes": {},
+        "memory_free_bytes": 0,
+        "ports_free": [],
+        "variables": [],
+        "executables": [],
+    }
+    with pytest.raises(ValidationError):
+        Requirement(memory_free_bytes=-1)
