@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import pulumi
@@ -12,11 +13,15 @@ class Component(pulumi.ComponentResource):
     """A component of type `sluice:index:<class>`."""
 
     def __init__(self, name: str, props: dict[str, Any] | None = None, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(f"sluice:index:{type(self).__name__}", name, props or {}, opts)
+        own = copy(opts) if opts else pulumi.ResourceOptions()
+        # The children wait, not the component too: each wait is a turn of the engine, in every update that changes nothing.
+        self.waits, own.depends_on = pulumi.ResourceOptions(depends_on=own.depends_on), None
+        super().__init__(f"sluice:index:{type(self).__name__}", name, props or {}, own)
 
     def below(self, *after: pulumi.Resource, frozen: bool = False) -> pulumi.ResourceOptions:
         """Return a child's options: below this, after those, and frozen when it serves (nothing that serves is changed in place)."""
-        return pulumi.ResourceOptions(parent=self, depends_on=list(after), ignore_changes=["*"] if frozen else None)
+        own = pulumi.ResourceOptions(parent=self, depends_on=list(after), ignore_changes=["*"] if frozen else None)
+        return pulumi.ResourceOptions.merge(self.waits, own)
 
 
 def known(resources: Sequence[pulumi.Resource | None]) -> list[pulumi.Resource]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import subprocess
 from typing import Any
 
@@ -82,7 +83,15 @@ def record(stack: Stack, plan: Plan) -> dict[str, Any]:
         for service, spec in plan.target.items()
     }
     written = {"id": plan.release, "version": release.version, "kind": release.kind, "services": services, "approvals": spent}
-    return written if plan.settled else written | {"git": _commit(), "by": getpass.getuser()}
+    return written if plan.settled else written | {"git": _commit(), "by": _who()}
+
+
+def _who() -> str:
+    """Return who deploys: a name, or a number where there is none (containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _commit() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,9 +131,7 @@ def test_a_settled_release_insists_on_nothing():
     id = stack(release=release).settings.release.id
     live = record(id, spec("2"))
     windows = {"timezone": "UTC", "holidays": ["2025-11-27"]}
-    there = stack(
-        release=release, proven=[live], requires=REQUIRES, required=[], windows=windows, approvals={"required": ["manager"]}
-    )
+    there = stack(release=release, proven=[live], requires=REQUIRES, required=[], windows=windows, approvals={"required": ["manager"]})
     assert planned(there, spec("2")).settled
     assert lines(there) == []
 
@@ -181,3 +180,14 @@ def test_a_settled_record_never_changes():
     there = stack(proven=[live])
     written = facts.record(there, planned(there, spec("2")))
     assert not {"git", "by"} & written.keys()
+
+
+def test_who_without_a_name(monkeypatch: pytest.MonkeyPatch):
+    """In a container whose user has no name, the number is written down."""
+
+    def nobody() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    there = stack()
+    assert facts.record(there, planned(there, spec("2")))["by"] == f"user {os.getuid()}"

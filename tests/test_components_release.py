@@ -44,7 +44,14 @@ class Shop:
         argv = ["python", f"{name}.py", "--port", "{port}"]
         secrets = {"TOKEN": pulumi.Output.secret("hunter2")} if name == "api" else {}
         return ServiceArgs(
-            name=name, argv=argv, artifact=self.app, prefix=f"/{name}/", database="shop", env={"MODE": "fast"}, secrets=secrets, memory=2**20
+            name=name,
+            argv=argv,
+            artifact=self.app,
+            prefix=f"/{name}/",
+            database="shop",
+            env={"MODE": "fast"},
+            secrets=secrets,
+            memory=2**20,
         )
 
     def stack(self, version: str, *, proven: list[Record] | None = None, rollout: dict[str, Any] | None = None, **release: Any) -> Stack:
@@ -305,7 +312,10 @@ def test_without_a_ladder_health_alone(shop: Shop, world: World, proven: list[st
 def test_record(shop: Shop, world: World):
     """What is written down is enough to declare the release again, with the approvals it has spent and the doors to go back to."""
     one = shop.record("1")
-    given = [{"release": "RELEASE", "by": "Ada", "role": "manager", "nonce": "n1"}, {"release": "other", "by": "Ada", "role": "manager", "nonce": "n2"}]
+    given = [
+        {"release": "RELEASE", "by": "Ada", "role": "manager", "nonce": "n1"},
+        {"release": "other", "by": "Ada", "role": "manager", "nonce": "n2"},
+    ]
     id = shop.stack("2").settings.release.id
     given[0]["release"] = id
     shop.release(shop.stack("2", proven=[one], rollout={"approvals": {"given": given}}))
@@ -330,7 +340,7 @@ def test_outputs(shop: Shop, world: World):
         "url": "http://door",
         "endpoints": {"web": "http://door/web/", "api": "http://door/api/"},
         "live": {"id": "r"},
-        "proven": [{"id": "r"}],
+        "proven": ["release r"],
         "flags": "/flags.json",
         "databases": {"shop": {"host": "127.0.0.1", "port": 5432, "dbname": "shop"}},
     }

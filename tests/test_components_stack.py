@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from pulumi.runtime import config
 from sluice.components import Stack, program
 from sluice.components.stack import CONTRACT, OUTPUTS
 from sluice.core.record import Record
+from tests.fixtures.engine import Engine
 from tests.fixtures.mock import World
 
 RECORD = Record.model_validate({"id": "r1", "version": "1", "kind": "minor", "services": {}, "at": datetime(2025, 11, 27, tzinfo=UTC)})
@@ -24,13 +25,21 @@ OWN, STAGING = "organization/shop/production", "organization/shop/staging"
 @pytest.fixture
 def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    monkeypatch.setattr(pulumi, "export", lambda name, value: pulumi.Output.from_input(value).apply(lambda known: found.update({name: known})))
+    monkeypatch.setattr(
+        pulumi, "export", lambda name, value: pulumi.Output.from_input(value).apply(lambda known: found.update({name: known}))
+    )
     return found
 
 
-def configure(monkeypatch: pytest.MonkeyPatch, release: Any, rollout: Any = None) -> None:
+@pytest.fixture(autouse=True)
+def unset() -> Iterator[None]:
+    yield
+    config.set_all_config({})
+
+
+def configure(release: Any, rollout: Any = None) -> None:
     keys = {"sluice:release": release, "sluice:rollout": rollout}
-    monkeypatch.setattr(config, "CONFIG", {key: json.dumps(value) for key, value in keys.items() if value is not None})
+    config.set_all_config({key: json.dumps(value) for key, value in keys.items() if value is not None})
 
 
 class Program:
@@ -44,60 +53,78 @@ class Program:
         return {name: f"the {name}" for name in OUTPUTS}
 
 
-def test_a_stack_that_never_ran(world: World, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+def test_a_stack_that_never_ran(world: World, exported: dict[str, Any]):
     """Without outputs of its own nothing is live, and without a requirement no other stack is asked."""
-    configure(monkeypatch, {"version": "2"})
+    configure({"version": "2"})
     declare = Program()
     world.run(lambda: program(declare, services={"web"}))
     (stack,) = declare.given
     assert (stack.proven, stack.required, stack.settings.release.version) == ([], None, "2")
     assert datetime.now(UTC) - stack.now < timedelta(minutes=1)
-    assert world.names == [OWN]
+    assert world.read == [OWN]
 
 
-def test_what_is_live(world: World, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+def test_what_is_live(world: World, exported: dict[str, Any]):
     """What is proven comes from the stack's own last outputs, and what is required from the other's, each in its place."""
-    configure(monkeypatch, {"version": "2"}, {"requires": {"stack": STAGING}})
-    world.stacks = {OWN: {"proven": [RECORD.wire()]}, STAGING: {"proven": [OTHER.wire(), RECORD.wire()]}}
+    configure({"version": "2"}, {"requires": {"stack": STAGING}})
+    world.stacks = {OWN: {"proven": [RECORD.text]}, STAGING: {"proven": [OTHER.text, RECORD.text]}}
     declare = Program()
     world.run(lambda: program(declare, services={"web"}))
     (stack,) = declare.given
     assert (stack.proven, stack.required) == ([RECORD], [OTHER, RECORD])
-    assert sorted(world.names) == [OWN, STAGING]
+    assert sorted(world.read) == [OWN, STAGING]
 
 
-def test_a_required_stack_that_never_ran(world: World, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+def test_a_required_stack_that_never_ran(world: World, exported: dict[str, Any]):
     """A required stack without outputs has proven nothing: that is not the same as requiring nothing."""
-    configure(monkeypatch, {"version": "2"}, {"requires": {"stack": STAGING}})
+    configure({"version": "2"}, {"requires": {"stack": STAGING}})
     declare = Program()
     world.run(lambda: program(declare, services={"web"}))
     assert declare.given[0].required == []
 
 
-def test_contract(world: World, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+def test_contract(world: World, exported: dict[str, Any]):
     """The outputs that others may rely on are all there, under a numbered contract."""
-    configure(monkeypatch, {"version": "2"})
+    configure({"version": "2"})
     world.run(lambda: program(Program(), services={"web"}))
     assert exported == {"contract": CONTRACT, **{name: f"the {name}" for name in OUTPUTS}}
     assert {"contract", *OUTPUTS} == {"contract", "url", "endpoints", "live", "proven", "flags", "databases"}
 
 
-def test_wrong_settings(world: World, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+def test_wrong_settings(world: World, exported: dict[str, Any]):
     """All that is wrong is one error without a traceback, before any resource is asked for."""
-    configure(monkeypatch, {"version": "2", "services": {"wbe": {}}, "flavour": "x"}, {"ladder": [50, 10], "soak": "soon"})
+    configure({"version": "2", "services": {"wbe": {}}, "flavour": "x"}, {"ladder": [50, 10], "soak": "soon"})
     declare = Program()
     with pytest.raises(pulumi.RunError) as caught:
         world.run(lambda: program(declare, services={"web"}))
     assert str(caught.value) == (
-        "WHOLE"
+        "sluice:release.flavour: unknown key: known are version, kind, services, flags; "
+        "run: pulumi config rm --path sluice:release.flavour\n"
+        "sluice:rollout.soak: 'soon' is not a duration of at most a year: "
+        "write '30s', '15m', '1h30m', '500ms', '7d', or a number of seconds\n"
+        "sluice:release.services.wbe: the program declares no service 'wbe': did you mean 'web'?\n"
+        "sluice:rollout.ladder[1].weight: 10 is not above 50: weights must climb\n"
+        "sluice:rollout.ladder: its last weight is 10, not 100: the new version would never have all the traffic"
     )
-    assert (world.asked, declare.given, exported) == ([], [], {})
+    assert (world.asked, world.read, declare.given, exported) == ([], [], [], {})
 
 
-def test_no_settings(world: World, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+def test_no_settings(world: World, exported: dict[str, Any]):
     """A stack without config is told what to set."""
-    configure(monkeypatch, None)
+    configure(None)
     with pytest.raises(pulumi.RunError) as caught:
         world.run(lambda: program(Program(), services={"web"}))
     assert str(caught.value) == "sluice:release.version: is missing; run: pulumi config set --path sluice:release.version VERSION"
     assert world.asked == []
+
+
+@pytest.mark.engine
+@pytest.mark.embedded
+def test_refused_in_preview(engine: Engine):
+    """What the runtime cannot do is refused by preview itself, in one line, with nothing started and without a traceback."""
+    engine.configure("sluice:release", {"version": "1", "services": {"web": {"replicas": 2}}})
+    preview = engine.preview()
+    assert not preview.ok
+    assert "sluice:release.services.web.replicas: 2 of one version, this runtime runs at most 1" in preview.out
+    assert "Traceback" not in preview.out
+    assert not engine.home.exists()

@@ -65,7 +65,9 @@ def test_a_hook_without_a_run():
         Hook().run({})
 
 
-@pytest.mark.parametrize(("value", "whether"), [(UNKNOWN, True), ({"a": [UNKNOWN]}, True), ({"a": f"http://{UNKNOWN}"}, True), ({"a": 1}, False), (None, False)])
+@pytest.mark.parametrize(
+    ("value", "whether"), [(UNKNOWN, True), ({"a": [UNKNOWN]}, True), ({"a": f"http://{UNKNOWN}"}, True), ({"a": 1}, False), (None, False)]
+)
 def test_unknown(value: Any, whether: bool):
     """An input is unknown when anything in it is."""
     assert unknown(value) is whether

@@ -72,6 +72,7 @@ def test_a_broken_file(props: dict[str, Any]):
     with pytest.raises(Unreachable):
         PROVIDER.create(props)
     assert Path(props["file"]).read_text() == "{"
+    assert PROVIDER.diff("beta", props, props).changes is True, "preview goes on; the update says why it cannot"
 
 
 def test_a_file_that_is_not_known_yet(props: dict[str, Any]):

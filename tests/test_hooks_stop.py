@@ -113,8 +113,9 @@ def test_the_deployer_is_the_cli(monkeypatch: pytest.MonkeyPatch):
 
 def test_listens_to_the_engine(monkeypatch: pytest.MonkeyPatch):
     """The provider's Cancel, which does nothing by itself, sets the flag once somebody watches, also where it was handed out before."""
+
     class DynamicResourceProviderServicer:
-        def Cancel(self, request: object, context: object) -> None:  # noqa: N802 - the engine's name
+        def Cancel(self, request: object, context: object) -> None:
             return None
 
     handed = DynamicResourceProviderServicer().Cancel

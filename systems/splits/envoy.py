@@ -74,20 +74,16 @@ class EnvoySplit:
         """See the port."""
         from sluice.core.split import Share
 
-        def taken(now: Share) -> Share:
-            own = now.release == release and now.routes == routes
-            kept = now if own else Share(routes=routes)
-            return kept.model_copy(update={"release": release, "owner": self.owner})
-
         with self._lock():
-            share = _fresh(taken(self._seen()))
+            now = self._seen()
+            kept = now if now.release == release and now.routes == routes else Share(routes=routes)
+            share = _fresh(kept, release=release, owner=self.owner)
             # Written while there is room: the way back must not need any.
             self._write(_reserve(self.folder), _fresh(share, weight=0, cohort=None))
             return self._write(_file(self.folder), share)
 
     def set(self, weight: int, cohort: Cohort | None = None) -> Share:
         """See the port."""
-
         with self._lock():
             try:
                 return self._write(_file(self.folder), _fresh(self._own(self.get()), weight=weight, cohort=cohort))

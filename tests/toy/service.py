@@ -2,7 +2,7 @@
 
 VERSION names itself (header x-version); FAIL_RATE (0 to 1) answers that share of requests with 500, /health excepted;
 so does the existence of the file FAIL_FILE;
-DELAY waits that many seconds before each answer; CRASH exits at start with that text on stderr,
+DELAY waits that many seconds before each answer, and `?seconds=` in a path before that one; CRASH exits at start with that text on stderr,
 other variables filled in. On stdout there is one JSON line a request.
 """
 
@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("content-length") or 0))
         healthy = self.path == "/health"
         if not healthy:
-            time.sleep(DELAY)
+            time.sleep(DELAY + float(self.path.rpartition("?seconds=")[2] if "?seconds=" in self.path else 0))
         broken = FAIL_FILE.exists() or random.random() < FAIL_RATE
         status = 500 if broken and not healthy else 200
         body = json.dumps({"version": VERSION, "path": self.path}).encode()

@@ -1,0 +1,107 @@
+"""The file of feature flags, and the kill switch for the night."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from sluice.core.errors import Unreachable
+from sluice.systems import flags
+
+
+def test_put(tmp_path: Path):
+    """One flag is set or forgotten, the others stay, and a folder that is not there is made."""
+    path = tmp_path / "new" / "flags.json"
+    assert flags.read(path) == {}
+    flags.put(path, "beta", True)
+    flags.put(path, "search", False)
+    assert flags.read(path) == {"beta": True, "search": False}
+    flags.put(path, "beta", None)
+    flags.put(path, "unknown", None)
+    assert json.loads(path.read_text()) == {"search": False}
+
+
+def test_writers_at_once(tmp_path: Path):
+    """Of many who switch different flags at once, none is lost."""
+    path = tmp_path / "flags.json"
+    threads = [threading.Thread(target=flags.put, args=(path, f"flag{number}", True)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(flags.read(path)) == 20
+
+
+@pytest.mark.parametrize(("text", "why"), [("{", "cannot be read (JSONDecodeError)"), ("[]", "are no map of names")])
+def test_broken(tmp_path: Path, text: str, why: str):
+    """A file that holds no flags is an error with its path, and is not overwritten."""
+    path = tmp_path / "flags.json"
+    path.write_text(text)
+    for use in (lambda: flags.read(path), lambda: flags.put(path, "beta", True)):
+        with pytest.raises(Unreachable) as caught:
+            use()
+        assert str(caught.value) == f"the flags in '{path}' {why}: mend or remove the file"
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(("name", "path"), [("beta", "flags.beta"), ("search.v2", 'flags["search.v2"]')])
+def test_command(name: str, path: str):
+    """The command that makes a flag last writes it where the settings read it, a dot in its name included."""
+    assert flags.command(name, False, "production") == [
+        "pulumi", "config", "set", "--stack", "production", "--path", f"sluice:release.{path}", "false",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def bin(tmp_path: Path) -> Path:
+    """A folder in front of PATH whose `pulumi` writes down its arguments and the flags that it finds."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    shim = folder / "pulumi"
+    shim.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/told\ncp {tmp_path}/flags.json {tmp_path}/found\nexit $FAILS\n')
+    shim.chmod(0o755)
+    return folder
+
+
+def switch(bin: Path, *words: str, fails: str = "0") -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}", "FAILS": fails}
+    argv = [sys.executable, "-m", "sluice.systems.flags", *words]
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_world_first_then_config(bin: Path, tmp_path: Path):
+    """The switch changes what runs before it touches config, and says both."""
+    path = tmp_path / "flags.json"
+    flags.put(path, "beta", True)
+    done = switch(bin, str(path), "beta", "off", "--stack", "production")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("'beta' is off for every version that runs\nand in the config of 'production': the next `pulumi up` keeps it\n")
+    assert json.loads((tmp_path / "found").read_text()) == {"beta": False}
+    assert (tmp_path / "told").read_text() == "config set --stack production --path sluice:release.flags.beta false\n"
+
+
+def test_config_that_fails(bin: Path, tmp_path: Path):
+    """When config cannot be written the flag is off all the same, and the failure says how to make it last."""
+    path = tmp_path / "flags.json"
+    done = switch(bin, str(path), "beta", "off", "--stack", "production", fails="3")
+    assert done.returncode != 0
+    assert flags.read(path) == {"beta": False}
+    assert done.stdout == "'beta' is off for every version that runs\n"
+    assert done.stderr == (
+        "but not in config, so the next `pulumi up` takes it back; run: "
+        "pulumi config set --stack production --path sluice:release.flags.beta false\n"
+    )
+
+
+def test_a_wrong_word(bin: Path, tmp_path: Path):
+    """Anything but on and off is refused, and nothing is switched."""
+    done = switch(bin, str(tmp_path / "flags.json"), "beta", "false", "--stack", "production")
+    assert done.returncode == 2
+    assert "argument to: invalid choice: 'false' (choose from 'on', 'off')" in done.stderr
+    assert not (tmp_path / "flags.json").exists()
