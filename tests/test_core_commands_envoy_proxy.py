@@ -1,5 +1,7 @@
 """The proxy as data; that a real Envoy takes it is shown with the proxy itself."""
 
+from itertools import pairwise
+
 from sluice.core.commands import envoy_proxy as say
 from sluice.core.commands.envoy import TIMEOUT
 
@@ -8,7 +10,7 @@ def test_buckets():
     """A latency is known within a third, from a millisecond to a minute, and none that a route allows is above all buckets."""
     *fine, last = say.BUCKETS
     assert (fine[0], fine[-1], last) == (1, 60_000, 1000 * float(TIMEOUT.removesuffix("s")))
-    steps = [after / before for before, after in zip(fine, fine[1:], strict=False)]
+    steps = [after / before for before, after in pairwise(fine)]
     assert max(steps) < 1.34
 
 

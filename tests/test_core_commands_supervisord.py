@@ -8,7 +8,7 @@ import pytest
 from sluice.core.commands import supervisord as say
 from sluice.core.commands.supervisord import Launch
 
-WILD = "it's $HOME `id` \"q\" ; # %(x)s \\ \n ü"
+WILD = 'it\'s $HOME `id` "q" ; # %(x)s \\ \n ü'
 
 
 def test_launcher(tmp_path):

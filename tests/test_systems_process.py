@@ -59,7 +59,7 @@ def test_owner_nobody(tmp_path, text):
 
 def test_end():
     """A whole tree is ended, its deaf members too, and within the grace."""
-    script = f"sleep 60 & {sys.executable} -c \"{STUBBORN}\""
+    script = f'sleep 60 & {sys.executable} -c "{STUBBORN}"'
     with subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, text=True) as shell:
         assert shell.stdout is not None
         assert shell.stdout.readline() == "on\n"

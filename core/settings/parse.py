@@ -48,7 +48,8 @@ def parse_text(release: str | None, rollout: str | None, *, now: datetime, decla
 def _json(root: str, text: str | None) -> Any:
     try:
         return None if text is None else json.loads(text)
-    except ValueError:
+    # The second: brackets in brackets, thousands deep.
+    except (ValueError, RecursionError):
         # Without the parser's own words: they may repeat a piece of it.
         return Problem(root, "is not a map of keys: write it as YAML in the stack's file, or set each key with pulumi config set --path")
 

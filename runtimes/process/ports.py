@@ -65,4 +65,3 @@ def _wanted(folder: Folder, name: str, own: int | None) -> list[int]:
 
 def _keep(folder: Folder, table: dict[str, int]) -> None:
     files.write(folder.root / "run" / "ports.json", json.dumps(table, indent=1, sort_keys=True) + "\n")
-
