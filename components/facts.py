@@ -7,6 +7,8 @@ import os
 import subprocess
 from typing import Any
 
+import pulumi
+
 from sluice.components.stack import Stack
 from sluice.core.plan import Plan
 from sluice.core.requirement import Fact
@@ -30,7 +32,9 @@ def _window(stack: Stack) -> list[Fact]:
 
 def _approvals(stack: Stack, plan: Plan) -> list[Fact]:
     spent = {nonce for record in stack.proven for nonce in record.approvals}
-    return [Fact(name="approval", ok=False, why=why) for why in missing(stack.settings.rollout.approvals, plan.release, spent)]
+    whys = missing(stack.settings.rollout.approvals, plan.release, spent)
+    # Each ends in the command that mends it; another stack may be the selected one.
+    return [Fact(name="approval", ok=False, why=f"{why} --stack {pulumi.get_stack()}") for why in whys]
 
 
 def _content(stack: Stack, plan: Plan) -> list[Fact]:

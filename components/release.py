@@ -54,7 +54,7 @@ class ReleaseArgs:
 class Release(Component):
     """Takes a stack from the live release to the configured one, or leaves the live one serving.
 
-    Children, in order: baseline, preflight, one Service a version, health, smoke, canary, front (smoke through the door),
+    Children, in order: preflight, announcement, baseline, one Service a version, health, smoke, canary, front (smoke through the door),
     record, notice. `outputs` is the contract with other stacks.
     """
 
@@ -66,8 +66,12 @@ class Release(Component):
         self.plan = self._plan()
         self.say()
         preflight = self._preflight()
-        self.front = runtime.front(f"{name}-front", opts=self.below(*([preflight] if self.plan.first else [])))
-        self.database = self._database(preflight)
+        if self.plan.first:
+            # Later on a refused release must not keep what has died from being started again.
+            runtime.after(preflight)
+        self._announce(preflight)
+        self.front = runtime.front(f"{name}-front", opts=self.below())
+        self.database = self._database()
         ready = self._baseline(preflight)
         self.versions = self._versions(ready)
         self._flags()
@@ -130,16 +134,14 @@ class Release(Component):
         props = {**self._own, "split": self._split}
         return Preflight(f"{self.name}-baseline", props, self.below(preflight, self.front.resource))
 
-    def _database(self, preflight: Preflight) -> Database | None:
+    def _database(self) -> Database | None:
         if not self.args.databases:
             return None
-        after = [preflight] if self.plan.first else []
         return Database(
             f"{self.name}-database",
             runtime=self.runtime,
             databases=self.args.databases,
             connections=self.args.connections,
-            after=after,
             opts=self.below(),
         )
 
@@ -267,6 +269,10 @@ class Release(Component):
         previous = [record.text for record in self.stack.proven]
         props = {**self._own, "record": written, "previous": previous, "fallback": self._split}
         return Record(f"{self.name}-record", props, self.below(after))
+
+    def _announce(self, preflight: Preflight) -> None:
+        said = {"text": f"{self.plan.release} begins on {pulumi.get_stack()}"}
+        Notify(f"{self.name}-announcement", {**self._own, **said}, self.below(preflight))
 
     def _notify(self) -> None:
         said = {"text": f"{self.plan.release} is live and proven on {pulumi.get_stack()}"}

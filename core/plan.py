@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sluice.core.ladder import Cohort, Ladder, Step, unfit
-from sluice.core.record import Record
+from sluice.core.record import Record, before
 from sluice.core.spec import Spec
 from sluice.core.split import Route
 
@@ -148,10 +148,9 @@ def _specs(record: Record | None) -> Specs:
 
 
 def _warm(proven: Sequence[Record], window: timedelta, now: datetime) -> Record | None:
-    """Return the release before the live one, as long as the live one is young enough to be taken back at once."""
-    if len(proven) < 2 or proven[0].at + window < now:
-        return None
-    return proven[1]
+    """Return the release before the live one, while it was left so recently that it may be taken back at once."""
+    found = before(proven)
+    return found[0] if found and found[1] + window >= now else None
 
 
 def _direct(ladder: Ladder) -> Ladder:

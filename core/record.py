@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
@@ -13,8 +15,6 @@ Kind = Literal["configuration", "patch", "minor", "major", "hotfix"]
 
 # Enough for weeks of daily releases, small enough to travel with every update (a few KiB a record).
 KEEP = 20
-# The live release and the warm one before it are declared from their records; older ones come back through stack history.
-STANDING = 2
 # It keeps the engine from taking a line for JSON and spreading it out.
 MARK = "release "
 
@@ -60,6 +60,11 @@ class Record(Value):
         return self.brief.model_dump(mode="json", exclude_defaults=True, by_alias=True)
 
     @property
+    def names(self) -> set[str]:
+        """Return the names of its versions."""
+        return {built.name for built in self.services.values()}
+
+    @property
     def brief(self) -> Record:
         """Return the record without its specs: all that is needed of a release that runs no more."""
         services = {name: built.model_copy(update={"spec": ""}) for name, built in self.services.items()}
@@ -80,4 +85,18 @@ def prove(record: Record, previous: Iterable[Record], *, keep: int = KEEP) -> li
         changes["at"] = known[0].at
     others = [old for old in known if old.id != record.id]
     ordered = [record.model_copy(update=changes), *others][:keep]
-    return [*ordered[:STANDING], *(old.brief for old in ordered[STANDING:])]
+    left = before(ordered)
+    # Only what stands is declared from its record; anything older comes back through stack history.
+    standing = {ordered[0].id, *([left[0].id] if left else [])}
+    return [one if one.id in standing else one.brief for one in ordered]
+
+
+def before(proven: Sequence[Record]) -> tuple[Record, datetime] | None:
+    """Return the newest earlier release that ran other versions than the live one, and when it ceased to be live.
+
+    A release of flags alone runs the versions of the one before it, and does not take the way back.
+    """
+    for newer, older in pairwise(proven):
+        if older.names != proven[0].names and all(built.spec for built in older.services.values()):
+            return older, newer.at
+    return None

@@ -94,11 +94,17 @@ class Runtime(Protocol):
     `replicas` is how many of one version it can run; None: any number.
     """
 
-    flags: Output[str]
+    @property
+    def flags(self) -> Output[str]:
+        """Return the path of the flags' file."""
+
     replicas: int | None
 
     def weights(self, replicas: int) -> Sequence[int] | None:
         """Return the shares of its door's traffic, in per cent, that so many replicas of a version can have; None: every whole one."""
+
+    def after(self, *resources: Resource) -> None:
+        """Let nothing of the runtime begin before these resources are there; called before anything is declared in it."""
 
     def front(self, name: str, *, opts: ResourceOptions | None = None) -> Front:
         """Declare the front door. Until somebody has traffic it answers 503; no route that exists is ever replaced here."""

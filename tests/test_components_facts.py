@@ -79,7 +79,7 @@ def test_approval():
         f"--plaintext 'sluice:rollout.approvals.given[0].release={id}' "
         "--plaintext 'sluice:rollout.approvals.given[0].role=manager' "
         "--plaintext 'sluice:rollout.approvals.given[0].nonce=1' "
-        '--plaintext "sluice:rollout.approvals.given[0].by=$(id -un)"'
+        '--plaintext "sluice:rollout.approvals.given[0].by=$(id -un)" --stack stack'
     ]
     (again,) = lines(stack(approvals=approvals, proven=[record("r1", spec("1"), approvals=("n1",))]))
     assert again.startswith(f"approval: 'manager' has not approved '{id}' again (its nonce is spent); run: ")

@@ -96,6 +96,7 @@ def test_children(shop: Shop, world: World):
     ]
     assert world.tree == sorted(
         [
+            "shop > shop-announcement (Notify)",
             "shop > shop-baseline (Preflight)",
             "shop > shop-canary (Canary)",
             "shop > shop-database (Database)",
@@ -161,9 +162,8 @@ def test_when_settled_all_that_runs_is_frozen(shop: Shop, world: World):
 
 
 def test_on_a_first_deployment_nothing_precedes_preflight(shop: Shop, world: World):
-    """Where nothing runs yet, neither the door nor the database is made before preflight has agreed."""
+    """Where nothing runs yet, the runtime itself waits for preflight, and with it all that is in it."""
     shop.release(shop.stack("1"))
-    assert "shop-preflight" in after(world, "shop-database-server")
     doors = [one for one in world.asked if one.type == "test:index:Front"]
     assert [one.after for one in doors] == [["shop-preflight"]]
 
@@ -328,8 +328,10 @@ def test_record(shop: Shop, world: World):
 
 
 def test_notice(shop: Shop, world: World):
-    """People are told which release is proven, and where."""
+    """People are told that a release begins, and which one is proven, and where."""
     release = shop.release(shop.stack("2"))
+    assert world["shop-announcement"].inputs["text"] == f"{release.plan.release} begins on production"
+    assert "shop-preflight" in after(world, "shop-announcement")
     assert world["shop-notice"].inputs["text"] == f"{release.plan.release} is live and proven on production"
 
 

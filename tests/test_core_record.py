@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from sluice.core.record import Built, Record, prove
+from sluice.core.record import Built, Record, before, prove
 
 NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)
 
@@ -76,3 +77,27 @@ def test_time_without_zone():
     """A time without a zone is refused: stacks are shared across zones."""
     with pytest.raises(ValidationError, match="timezone"):
         record("1.0", at="2025-11-27T12:00:00")
+
+
+def built(version: str) -> dict[str, Any]:
+    return {"web": {"name": f"web@{version}", "version": version, "spec": f"spec of {version}"}}
+
+
+def test_what_stands_keeps_its_spec():
+    """The live release and the one before it that ran other versions can be declared again; older ones are only remembered."""
+    proven: list[Record] = []
+    for id, version in (("a", "1"), ("b", "2"), ("c", "3"), ("d", "3")):
+        proven = prove(record(id, services=built(version)), proven)
+
+    assert [(one.id, one.services["web"].spec) for one in proven] == [("d", "spec of 3"), ("c", ""), ("b", "spec of 2"), ("a", "")]
+    left = before(proven)
+    assert left is not None
+    assert left[0].id == "b"
+
+
+def test_one_line():
+    """A record is one line that nobody takes for JSON, and is read back whole."""
+    one = record("1.0", services=built("1"), approvals=["n1"])
+    assert one.text.startswith("release {")
+    assert "\n" not in one.text
+    assert Record.parse(one.text) == one

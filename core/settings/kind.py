@@ -54,7 +54,10 @@ def _plain(given: Any) -> str:
         return str(given).lower()
     if isinstance(given, float) or not isinstance(given, str | int):
         raise ValueError("is not text: put it in quotes")
-    return str(given)
+    text = str(given)
+    if "\0" in text:
+        raise ValueError("has a NUL character, which no variable can hold")
+    return text
 
 
 # What the engine makes of a date or time without quotes: Go's way to write one.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import pulumi
-from pulumi import ResourceOptions
+from pulumi import Output, Resource, ResourceOptions
 
 from sluice.runtimes.port import Front, Ran, Running, Spec, Store, Text
 from sluice.runtimes.process.job import DEADLINE, Job
@@ -33,10 +34,29 @@ class Process:
     replicas: int | None = 1
 
     def __init__(self, name: str = "host", *, root: Path | None = None, opts: ResourceOptions | None = None) -> None:
-        place = root or home() / f"{pulumi.get_project()}-{pulumi.get_stack()}"
-        self.supervisor = Supervisor(name, root=place, opts=opts)
-        self.root = self.supervisor.root
-        self.flags = self.root.apply(lambda root: str(Path(root) / "flags.json"))
+        self.name, self.opts = name, opts
+        self.place = root or home() / f"{pulumi.get_project()}-{pulumi.get_stack()}"
+        self.first: list[Resource] = []
+
+    def after(self, *resources: Resource) -> None:
+        """See the port."""
+        self.first += resources
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        """Return the stack's supervisord, declared when the first thing needs it."""
+        opts = ResourceOptions.merge(self.opts, ResourceOptions(depends_on=self.first))
+        return Supervisor(self.name, root=self.place, opts=opts)
+
+    @cached_property
+    def root(self) -> Output[str]:
+        """Return the stack's folder."""
+        return self.supervisor.root
+
+    @cached_property
+    def flags(self) -> Output[str]:
+        """See the port."""
+        return self.root.apply(lambda root: str(Path(root) / "flags.json"))
 
     def weights(self, replicas: int) -> Sequence[int] | None:
         """See the port: Envoy divides by any whole per cent."""
