@@ -39,7 +39,8 @@ def _measure(name: str, ours: Engine, runs: int) -> Measure:
     count = dynamic(ours)
     with deployed(PROGRAMS / "bare", "bare", {"bare:count": count}) as bare:
         found = interleaved({"sluice": lambda: settled(ours), "bare": lambda: settled(bare)}, runs)
-    against = f"at most {LIMIT}; {median(found['sluice']):.2f} s, a bare program with {count} dynamic resources {median(found['bare']):.2f} s"
+    took = {side: f"{median(times):.2f} s" for side, times in found.items()}
+    against = f"at most {LIMIT}; {took['sluice']}, a bare program with {count} dynamic resources {took['bare']}"
     return Measure(name, round(ratio(found["sluice"], found["bare"]), 3), "ratio", against)
 
 

@@ -65,7 +65,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run.py", description="Measure Sluice.")
-    parser.add_argument("--only", action="append", choices=list(BENCHES), metavar="NAME", help=f"one of {', '.join(BENCHES)}; may be repeated")
+    names = f"one of {', '.join(BENCHES)}; may be repeated"
+    parser.add_argument("--only", action="append", choices=list(BENCHES), metavar="NAME", help=names)
     parser.add_argument("--runs", type=int, default=RUNS, help=f"rounds of what is repeated (default {RUNS})")
     given = parser.parse_args(words)
     if given.runs < 1:

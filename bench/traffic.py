@@ -40,5 +40,6 @@ def _release(engine: Engine) -> None:
 
 def _measure(tally: Tally, seconds: float) -> Measure:
     why = "".join(f"; {count} {reason}" for reason, count in tally.reasons.most_common(3))
-    against = f"at most 0; {tally.total} requests, {tally.total / seconds:.0f} a second; {sum(tally.errors.values())} errors of versions' own"
-    return Measure("failed_requests", tally.failed, "requests", against + why)
+    own, rate = sum(tally.errors.values()), tally.total / seconds
+    against = f"at most 0; {tally.total} requests, {rate:.0f} a second; {own} errors of versions' own{why}"
+    return Measure("failed_requests", tally.failed, "requests", against)

@@ -131,7 +131,7 @@ class Release(Component):
 
     def _baseline(self, preflight: Preflight) -> Preflight:
         """Take away the traffic that an earlier, unproven release may still have, before anything of this one starts."""
-        props = {**self._own, "split": self._split}
+        props = {**self._own, **({} if self.plan.settled else {"split": self._split})}
         return Preflight(f"{self.name}-baseline", props, self.below(preflight, self.front.resource))
 
     def _database(self) -> Database | None:
@@ -167,7 +167,9 @@ class Release(Component):
             Flag(f"{self.name}-flag-{name}", file=self.runtime.flags, flag_name=name, on=on, opts=self.below())
 
     def _described(self, specs: Mapping[str, Spec]) -> pulumi.Output[dict[str, Any]]:
-        """Return the descriptors by service, once all of them are known."""
+        """Return the descriptors by service, once all of them are known; of a settled release, which nobody asks, none."""
+        if self.plan.settled:
+            return pulumi.Output.from_input({})
         return pulumi.Output.all(**{service: self.versions[spec.name].descriptor for service, spec in specs.items()})
 
     def _health(self) -> Gate:
@@ -199,15 +201,21 @@ class Release(Component):
         return self._described(self.plan.target).apply(lambda found: {name: one["url"] for name, one in found.items()})
 
     def _doors(self) -> pulumi.Output[dict[str, Any]]:
-        return self.front.url.apply(lambda url: dict.fromkeys(self.plan.target, url))
+        asked = [] if self.plan.settled else list(self.plan.target)
+        return self.front.url.apply(lambda url: dict.fromkeys(asked, url))
+
+    @property
+    def _fallback(self) -> dict[str, Any]:
+        """Return what takes traffic back when a step fails; a settled release's steps do not run, and cost nothing."""
+        return {} if self.plan.settled else {"fallback": self._split}
 
     def _smoke(self, role: str, after: pulumi.Resource, targets: pulumi.Output[Any], *, fallback: bool = False) -> SmokeTest:
-        more = {"fallback": self._split} if fallback else {}
+        more = self._fallback if fallback else {}
         return SmokeTest(
             f"{self.name}-{role}",
             release=self.plan.release,
             settled=self.plan.settled,
-            journeys=self.args.journeys,
+            journeys=[] if self.plan.settled else self.args.journeys,
             targets=targets,
             databases=self._stores(),
             deadline=self.stack.settings.rollout.deadlines.smoke,
@@ -267,7 +275,7 @@ class Release(Component):
     def _record(self, after: pulumi.Resource) -> Record:
         written = facts.record(self.stack, self.plan)
         previous = [record.text for record in self.stack.proven]
-        props = {**self._own, "record": written, "previous": previous, "fallback": self._split}
+        props = {**self._own, **self._fallback, "record": written, "previous": previous}
         return Record(f"{self.name}-record", props, self.below(after))
 
     def _announce(self, preflight: Preflight) -> None:

@@ -28,7 +28,17 @@ QUESTIONS = {
 
 
 def write(path: Path, text: str, *, mode: int = MODE) -> None:
-    """Replace a file's content in one step: a reader sees the old text or the new one, also after a power cut."""
+    """Replace a file's content in one step: a reader sees the old text or the new one, also after a power cut.
+
+    Unreachable when there is no room, or no right to write there.
+    """
+    try:
+        _replace(path, text, mode)
+    except OSError as error:
+        raise Unreachable(f"'{path}' cannot be written ({error.strerror}): mend that, then `pulumi up`") from None
+
+
+def _replace(path: Path, text: str, mode: int) -> None:
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w") as file:

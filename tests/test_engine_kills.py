@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from sluice.core.record import Record
+from sluice.core.record import Record, before
 from sluice.runtimes.process import ports
 from sluice.runtimes.process.folder import Folder
 from sluice.systems import process
@@ -114,7 +114,9 @@ class Storm:
         """Return whom to kill; nobody, when the victim does not live at this moment."""
         if victim in ("cli", "deployer"):
             one = psutil.Process(update) if update and psutil.pid_exists(update) else None
-            return [] if one is None else [one.pid, *([child.pid for child in one.children(recursive=True)] if victim == "deployer" else [])]
+            return (
+                [] if one is None else [one.pid, *([child.pid for child in one.children(recursive=True)] if victim == "deployer" else [])]
+            )
         folder = self._folder()
         if folder is None:
             return []
@@ -155,19 +157,26 @@ class Storm:
         assert engine.share.weight in (0, 100)
         serving = {next(iter(engine.share.weights(route))) for route in engine.share.routes}
         assert serving == {built["name"] for built in outputs["live"]["services"].values()}
-        declared = {built.name for line in outputs["proven"][:2] for built in Record.parse(line).services.values()}
+        proven = [Record.parse(line) for line in outputs["proven"]]
+        left = before(proven)
+        declared = proven[0].names | (left[0].names if left else set())
         assert set(engine.programs()) == declared
         running = {name for name, one in Supervisord(folder.supervisor).programs().items() if one.state == "RUNNING"}
         assert running == declared | {"front"}
         for name in declared:
-            assert httpx.get(f"http://127.0.0.1:{ports.known(folder)[name]}/health").headers["x-version"] == name.split("@")[1].split("-")[0]
+            assert (
+                httpx.get(f"http://127.0.0.1:{ports.known(folder)[name]}/health").headers["x-version"] == name.split("@")[1].split("-")[0]
+            )
         assert self._orphans(folder) == []
         again = engine.up("--expect-no-changes")
         assert again.ok, again.out
 
     def _orphans(self, folder: Folder) -> list[str]:
         """Return the stack's processes that are below neither supervisord nor the database server, Pulumi's own apart."""
-        main, server = process.owner(folder.pidfile("supervisord")), process.owner(folder.server("secret-database-server") / "data" / "postmaster.pid")
+        main, server = (
+            process.owner(folder.pidfile("supervisord")),
+            process.owner(folder.server("secret-database-server") / "data" / "postmaster.pid"),
+        )
         known = {one.pid for pid in (main, server) for one in process.tree(pid)}
         others = {one.pid: " ".join(one.cmdline()) for one in self.engine.processes() if one.pid not in known}
         return [f"{pid}: {line}" for pid, line in others.items() if not any(name in line for name in PULUMI)]

@@ -27,7 +27,18 @@ SERVICE = "python service.py --port"
 # Whoever deploys has the webhook's variable and Pulumi's, and so have its children; the engine hands a program its config there, too.
 DEPLOYER = b"PULUMI_BACKEND_URL="
 # What a shell script in front of PATH records: whatever is called by its bare name.
-SHIMMED = ("sh", "bash", "env", "git", "python", "python3", "setpriv", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python")
+SHIMMED = (
+    "sh",
+    "bash",
+    "env",
+    "git",
+    "python",
+    "python3",
+    "setpriv",
+    "pulumi-language-python",
+    "pulumi-language-python-exec",
+    "pulumi-resource-pulumi-python",
+)
 
 
 @pytest.fixture
@@ -139,7 +150,7 @@ class Eyes:
     def _watch(self) -> None:
         known: dict[str, int] = {}
         while not self.over.wait(0.01):
-            pids = [entry for entry in os.listdir("/proc") if entry.isdigit() and int(entry) != os.getpid()]
+            pids = [entry.name for entry in Path("/proc").glob("[0-9]*") if int(entry.name) != os.getpid()]
             # A few looks at each: it may still become another program.
             known = {pid: known.get(pid, 0) + 1 for pid in pids}
             for pid in (pid for pid, looks in known.items() if looks < 5 or looks % 50 == 0):
@@ -154,7 +165,9 @@ class Eyes:
 
 def holds(pid: int) -> str:
     """Return the command of a process that has a secret in its environment, without its last word; "" for all others."""
-    return read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip().rpartition(" ")[0] if found(read(pid, "environ")) else ""
+    return (
+        read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip().rpartition(" ")[0] if found(read(pid, "environ")) else ""
+    )
 
 
 def read(pid: int, what: str) -> bytes:

@@ -191,3 +191,8 @@ def test_check_settled():
     del alone["settled"]
     assert GateProvider().check(alone, alone).failures == []
     assert len(refusal(alone)) > 0
+
+
+def test_settled_asks_nothing():
+    """A gate that is made anew for a settled release, as by a later Sluice, has been passed: it has nothing to ask."""
+    assert GateProvider().create({"release": "r1", "settled": True, "moment": "health", "checks": []}).outs["verdicts"] == []

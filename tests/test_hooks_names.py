@@ -37,11 +37,13 @@ def test_light():
     """Importing the hooks, and a settled hook's check and diff, load no driver and no parser of settings."""
     program = """
 import sys
-from sluice.hooks import gate, notify, preflight, record
+from sluice.hooks import canary, gate, notify, preflight, record
 for provider in (gate.GateProvider(), notify.NotifyProvider(), preflight.PreflightProvider(), record.RecordProvider()):
     props = {"release": "r1", "settled": True, "checks": [{}]}
     assert provider.check({}, props).failures == []
     assert provider.diff("r1", props, props).changes is False
+split = {"kind": "envoy", "folder": "/nonexistent", "admin": "", "routes": []}
+assert canary.CanaryProvider().diff("r1", {}, {"release": "r1", "settled": True, "split": split}).changes is False
 heavy = {"pydantic", "httpx", "psycopg", "jsonpath_ng", "sluice.core.check"}
 print(*heavy & set(sys.modules), end="")
 """

@@ -21,8 +21,9 @@ CONNECTIONS = 20
 MEMORY = 512 * 2**20
 # The longest request takes 10 s; the services end within 11 s of being told to.
 GRACE = 12.0
-# The steps that the feature flag UGC_ANALYSIS switches off; the cleanup of an analysis leaves itself out when there is none.
-ANALYSIS = ("analyze a text", "the analysis is in the database")
+# The steps that the feature flag UGC_ANALYSIS switches off.
+ANALYSIS = ("analyze a text", "the analysis is in the database", "the analysis goes")
+PARTS = ("steps", "cleanup")
 
 
 def declare(stack: Stack) -> Mapping[str, Any]:
@@ -58,7 +59,7 @@ def journeys(flags: Mapping[str, bool]) -> list[dict[str, Any]]:
     """Return the smoke tests; with the analysis switched off nobody can walk through it."""
     off = not flags.get("UGC_ANALYSIS", True)
     wires = [journey.wire() for journey in load(HERE / "smoke" / "journeys.yaml")]
-    return [{**wire, "steps": [step for step in wire["steps"] if not (off and step["name"] in ANALYSIS)]} for wire in wires]
+    return [{**wire, **{part: [step for step in wire[part] if not (off and step["name"] in ANALYSIS)] for part in PARTS}} for wire in wires]
 
 
 def structured(version: Version) -> list[Check]:

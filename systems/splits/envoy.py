@@ -87,7 +87,7 @@ class EnvoySplit:
         with self._lock():
             try:
                 return self._write(_file(self.folder), _fresh(self._own(self.get()), weight=weight, cohort=cohort))
-            except (OSError, Unreachable):
+            except Unreachable:
                 if weight or cohort:
                     raise
                 return self._back()
