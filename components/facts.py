@@ -67,7 +67,8 @@ def _unproven(where: str, theirs: Any, service: str, version: str, digest: str) 
     why = f"'{where}' has not proven {what}"
     if known:
         why = f"'{where}' has proven {what} with other content ({', '.join(_short(one) for one in known)}, here {_short(digest)})"
-    return Fact(name="proven elsewhere first", ok=False, why=why, command=f"pulumi up --stack {short}")
+    configure = f"pulumi config set --path sluice:release.version {version} --stack {short}"
+    return Fact(name="proven elsewhere first", ok=False, why=why, command=f"{configure} && pulumi up --stack {short}")
 
 
 def _short(digest: str) -> str:

@@ -64,6 +64,7 @@ class Release(Component):
         super().__init__(name, {"release": stack.settings.release.id}, opts)
         self.name, self.args, self.stack, self.runtime = name, args, stack, runtime
         self.plan = self._plan()
+        self.facts = facts.gather(stack, self.plan)
         self.say()
         preflight = self._preflight()
         if self.plan.first:
@@ -110,6 +111,9 @@ class Release(Component):
         """Tell people, in preview and before an update, what is going to happen."""
         if not self.plan.settled:
             pulumi.log.info(text(self.plan), self)
+        refusals = [fact.line for fact in self.facts if not fact.ok]
+        if refusals and pulumi.runtime.is_dry_run():
+            pulumi.log.warn("\n  - ".join(["as things are now, `pulumi up` will refuse this release:", *refusals]), self)
 
     @property
     def _own(self) -> dict[str, Any]:
@@ -125,7 +129,7 @@ class Release(Component):
         return self.front.split.apply(lambda split: {**split, "routes": kept})
 
     def _preflight(self) -> Preflight:
-        told = [fact.wire() for fact in facts.gather(self.stack, self.plan)]
+        told = [fact.wire() for fact in self.facts]
         props = {**self._own, "facts": told, "requirements": self.args.requirements.wire(), "plan": text(self.plan)}
         return Preflight(f"{self.name}-preflight", props, self.below())
 

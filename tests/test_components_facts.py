@@ -86,7 +86,8 @@ def test_approval():
 
 
 REQUIRES = {"stack": "organization/shop/staging"}
-MISSING = "proven elsewhere first: 'organization/shop/staging' has not proven web 2; run: pulumi up --stack staging"
+MISSING = "proven elsewhere first: 'organization/shop/staging' has not proven web 2; run: "
+MISSING += "pulumi config set --path sluice:release.version 2 --stack staging && pulumi up --stack staging"
 
 
 def test_unproven_version():
@@ -99,7 +100,7 @@ def test_unproven_digest():
     """The same version with other content is another thing; every content that was proven is named."""
     assert lines(stack(requires=REQUIRES, required=[record("r2", spec("2", TWO)), record("r1", spec("1"))])) == [
         "proven elsewhere first: 'organization/shop/staging' has proven web 2 with other content (222222222222, here 111111111111); "
-        "run: pulumi up --stack staging"
+        "run: pulumi config set --path sluice:release.version 2 --stack staging && pulumi up --stack staging"
     ]
 
 

@@ -159,7 +159,7 @@ def approve(stack: str) -> None:
     given = json.loads(pulumi("config", "get", ROLLOUT, "--stack", stack))["approvals"].get("given", [])
     facts = {"release": release, "role": "manager", "by": "grace", "nonce": str(len(given) + 1)}
     configure(stack, {f"{ROLLOUT}.approvals.given[{len(given)}].{key}": value for key, value in facts.items()})
-    print(f"  {release} is approved by grace")
+    print(f"  Grace, the manager, approves {release}")
 
 
 def configure(stack: str, values: dict[str, str]) -> None:
@@ -207,7 +207,7 @@ def watch(stack: str) -> tuple[int, str]:
             now = weight(stack)
             if now != shown:
                 shown = now
-                print(f"  {now[1]} % of the traffic for {now[0]}", flush=True)
+                print(f"  {now[1]:3} % of the traffic for {now[0]}" if now[1] else "    all traffic on the live version", flush=True)
     return child.returncode, log.read_text()
 
 

@@ -104,10 +104,17 @@ def _tidy(folder: Folder) -> None:
     if not folder.lock.parent.exists():
         return
     with files.lock(folder.lock):
-        used = "\n".join(path.read_text() for path in (folder.root / "run").glob("*.sh"))
+        used = "\n".join(_text(path) for path in (folder.root / "run").glob("*.sh"))
         for path in (folder.root / "artifacts").glob("*"):
             if str(path) not in used:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:  # another version is being deleted at this very moment
+        return ""
 
 
 class Program(Resource, module="process", name="Program"):
