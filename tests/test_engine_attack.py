@@ -90,7 +90,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         [
             f"sluice:release.version: '../../1' {NO_VERSION}",
             f"sluice:release.services[\"../../etc\"]: '../../etc' {NO_NAME}",
-            f"sluice:release.services.{'w' * 200}: '{'w' * 59}…' {NO_NAME}",
+            f"sluice:release.services.{'w' * 200}: '{'w' * 200}' {NO_NAME}",
             f"sluice:release.services[\"wéb\"]: 'wéb' {NO_NAME}",
             f"sluice:release.services.web.version: '1 2' {NO_VERSION}",
             "sluice:release.services.web.replicas: 1e+30 is above 100, the most",

@@ -27,7 +27,7 @@ from tests.fixtures.engine import Engine
 from tests.fixtures.somebody import Somebody
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded, pytest.mark.kills]
-COUNT = int(os.environ.get("SLUICE_KILLS", "5"))
+COUNT = int(os.environ.get("SLUICE_KILLS", "4"))
 SEED = int(os.environ.get("SLUICE_KILLS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 # Another user's kills cost the same again.
 OTHERS = max(1, COUNT if "SLUICE_KILLS" in os.environ else COUNT // 2)

@@ -67,7 +67,7 @@ def test_a_password_is_found_nowhere(watched: Engine, web: Web) -> None:
         with watched.load():
             said.append(watched.run("up", "--yes", "--diff"))
         assert not said[-1].ok
-        assert len(web.asked) == 2, "one notice of the success, one of the failure"
+        assert len(web.asked) == 4, "two beginnings, a success, a failure"
         look(watched)
 
         watched.release("3", web={"CRASH": "I ended with $API_KEY"})
