@@ -34,7 +34,7 @@ OTHERS = max(1, COUNT if "SLUICE_KILLS" in os.environ else COUNT // 2)
 VICTIMS = ("service", "service", "envoy", "supervisord", "postgres", "cli", "cli", "deployer")
 # An update with its canary takes about this long here, in seconds; later kills hit what is at rest.
 UPDATE = 9.0
-# A killed CLI leaves these behind; they look for it every five minutes, and end.
+# Pulumi's own, which a killed CLI leaves behind: its language host ends within five minutes, its providers only when told to.
 PULUMI = ("pulumi-language-python", "pulumi-resource-pulumi-python", "pulumi.dynamic")
 BAD = {"FAIL_RATE": "0.4"}
 QUICK = [{"weight": weight, "soak": "500ms", "samples": 5} for weight in (20, 100)]
