@@ -80,15 +80,24 @@ def _bare(digest: str) -> str:
 
 
 def record(stack: Stack, plan: Plan) -> dict[str, Any]:
-    """Return what a release leaves behind once it is proven, but for the time."""
+    """Return what a release leaves behind once it is proven, but for the time; of a settled one, which has left it, {}."""
+    if plan.settled:
+        return {}
     release = stack.settings.release
     spent = [given.nonce for given in stack.settings.rollout.approvals.given if given.release == plan.release]
     services = {
         service: {"name": spec.name, "version": spec.version, "digest": spec.digest, "spec": spec.text}
         for service, spec in plan.target.items()
     }
-    written = {"id": plan.release, "version": release.version, "kind": release.kind, "services": services, "approvals": spent}
-    return written if plan.settled else written | {"git": _commit(), "by": _who()}
+    return {
+        "id": plan.release,
+        "version": release.version,
+        "kind": release.kind,
+        "services": services,
+        "approvals": spent,
+        "git": _commit(),
+        "by": _who(),
+    }
 
 
 def _who() -> str:

@@ -14,7 +14,7 @@ from sluice.components.canary import Canary
 from sluice.components.database import Database
 from sluice.components.flag import Flag
 from sluice.components.gate import Gate
-from sluice.components.service import Service, ServiceArgs
+from sluice.components.service import Deployed, ServiceArgs, deploy
 from sluice.components.smoke import SmokeTest
 from sluice.components.stack import Stack
 from sluice.core.check import Check
@@ -54,8 +54,8 @@ class ReleaseArgs:
 class Release(Component):
     """Takes a stack from the live release to the configured one, or leaves the live one serving.
 
-    Children, in order: preflight, announcement, baseline, one Service a version, health, smoke, canary, front (smoke through the door),
-    record, notice. `outputs` is the contract with other stacks.
+    Children, in order: preflight, announcement, baseline, the versions and their guards, health, smoke, canary, front (smoke through the
+    door), record, notice. `outputs` is the contract with other stacks.
     """
 
     def __init__(
@@ -149,11 +149,12 @@ class Release(Component):
             opts=self.below(),
         )
 
-    def _versions(self, ready: pulumi.Resource) -> dict[str, Service]:
+    def _versions(self, ready: pulumi.Resource) -> dict[str, Deployed]:
         """Declare the released, the live and the warm versions; what serves, or has served, is frozen."""
         secrets = {args.name: args.secrets for args in self.args.services}
         return {
-            name: Service(
+            name: deploy(
+                self,
                 spec,
                 runtime=self.runtime,
                 front=self.front,
@@ -161,7 +162,6 @@ class Release(Component):
                 secrets=secrets.get(spec.service),
                 frozen=name not in self.plan.new,
                 after=[ready] if name in self.plan.new else [],
-                opts=self.below(),
             )
             for name, spec in self.plan.declared.items()
         }
@@ -197,8 +197,8 @@ class Release(Component):
     def _path(self, version: Version) -> str:
         return self.plan.target[version.service].health
 
-    def _new(self) -> list[Service]:
-        return [self.versions[spec.name] for spec in self.plan.target.values()]
+    def _new(self) -> list[pulumi.Resource]:
+        return [self.versions[spec.name].last for spec in self.plan.target.values()]
 
     def _addresses(self) -> pulumi.Output[dict[str, Any]]:
         """Return where each service of this release is reached without the front door."""
@@ -242,10 +242,12 @@ class Release(Component):
             split=self._split,
             rollout=self._rollout(),
             common=self._own,
-            opts=self.below(after, *self.versions.values()),
+            opts=self.below(after, *(version.last for version in self.versions.values())),
         )
 
     def _rollout(self) -> pulumi.Output[dict[str, Any]]:
+        if self.plan.settled:
+            return pulumi.Output.from_input({})
         old = self._described({service: spec for service, spec in self.plan.live.items() if service in self.plan.target})
         return pulumi.Output.all(self._described(self.plan.target), old, self._stores()).apply(lambda known: self._walk(*known))
 

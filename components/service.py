@@ -70,6 +70,37 @@ def _digest(artifact: str) -> str:
     return files.digest(Path(artifact))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """A version as resources: `last` comes into being after all others of it, and goes before them."""
+
+    descriptor: pulumi.Output[dict[str, Any]]
+    last: pulumi.Resource
+
+
+def deploy(
+    owner: Component,
+    spec: Spec,
+    *,
+    runtime: port.Runtime,
+    front: port.Front | None = None,
+    database: Database | None = None,
+    secrets: Mapping[str, pulumi.Input[str]] | None = None,
+    frozen: bool = False,
+    after: Sequence[pulumi.Resource] = (),
+) -> Deployed:
+    """Declare a version, and its guard if it has a door, as children of `owner`; the arguments are those of `Service`.
+
+    A Release, with its hundreds of versions, saves itself a component for each: that would be a third of all registrations.
+    """
+    below = owner.below(*after, *known([database and database.store.resource]), frozen=frozen)
+    running = runtime.service(_spoken(spec, runtime, database, secrets or {}), front=front, opts=below)
+    last = running.resource
+    if front:
+        last = Guard(f"{spec.name}-guard", {"version": spec.name, "split": front.address}, owner.below(running.resource))
+    return Deployed(descriptor=running.descriptor, last=last)
+
+
 class Service(Component):
     """One version of one service beside the others, and its guard.
 
@@ -92,11 +123,8 @@ class Service(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(spec.name, {}, opts)
-        below = self.below(*after, *known([database and database.store.resource]), frozen=frozen)
-        running = runtime.service(_spoken(spec, runtime, database, secrets or {}), front=front, opts=below)
-        self.descriptor = running.descriptor
-        if front:
-            Guard(f"{spec.name}-guard", {"version": spec.name, "split": front.split}, self.below(running.resource))
+        more: dict[str, Any] = {"front": front, "database": database, "secrets": secrets, "frozen": frozen, "after": after}
+        self.descriptor = deploy(self, spec, runtime=runtime, **more).descriptor
         self.register_outputs({"descriptor": self.descriptor})
 
 

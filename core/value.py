@@ -12,7 +12,7 @@ class Value(BaseModel):
 
     # Pulumi hands numbers over as doubles (protobuf Struct), so 10.0 must read as the integer 10: no strict mode.
     # Secrets may sit in any input: an error must not repeat it.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     def wire(self) -> dict[str, Any]:
         """Return the value as JSON-ready data, without keys that are None."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from pulumi.dynamic import CreateResult, DiffResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, ResourceProvider, UpdateResult
+
+from sluice.systems import deployer
 
 Props = dict[str, Any]
 
@@ -18,10 +20,16 @@ class Hook(ResourceProvider):
 
     Inputs that every hook has: `release` (its id), `settled` (it is the live one and all has passed; see `due`), and optionally
     `fallback` (the split to put back when this step fails), `notify` and `contacts` (who is told).
-    Subclasses define `run`; it returns what goes into the outputs beside the inputs, and raises a SluiceError on failure.
+    Subclasses define `run`; it returns their own outputs, and raises a SluiceError on failure. Outputs beside those are `release` and the
+    inputs named in `echoed`, which a delete needs: all others would be carried through every update that changes nothing.
     """
 
     serialize_as_secret_always = False
+    echoed: tuple[str, ...] = ()
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Let the process end with its deployer; the engine calls this once, when it loads the provider."""
+        deployer.watch()
 
     def run(self, props: Props) -> Props:
         """Do the step; return its own outputs."""
@@ -45,8 +53,8 @@ class Hook(ResourceProvider):
         # Imported late for the reason in the module's docstring.
         from sluice.hooks import failure
 
-        with failure.reported(props):
-            return {**props, **self.run(props)}
+        with deployer.call(), failure.reported(props):
+            return {name: props[name] for name in ("release", *self.echoed)} | self.run(props)
 
 
 def due(olds: Props, news: Props) -> bool:

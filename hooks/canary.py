@@ -13,8 +13,10 @@ from sluice.hooks.base import Hook, Props, due, unknown
 class CanaryProvider(Hook):
     """Inputs: those of every hook, `split` (a runtime's descriptor with routes), `rollout` (core.rollout.Rollout).
 
-    Outputs: the inputs and `steps`, a line for each step that was proven. The weight is not among them: the splitter is the truth.
+    Outputs: `split` and `steps`, a line for each step that was proven. The weight is not among them: the splitter is the truth.
     """
+
+    echoed = ("split",)
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
         """Report a change while unsettled, and when a settled stack's traffic is not where it belongs."""
@@ -31,9 +33,10 @@ class CanaryProvider(Hook):
 
     def delete(self, _id: str, _props: Any) -> None:
         """Close the doors, before the versions behind them are stopped."""
-        from sluice.systems import splits
+        from sluice.systems import deployer, splits
 
-        splits.close(_props["split"])
+        with deployer.call():
+            splits.close(_props["split"])
 
 
 def _still(rollout: Props) -> bool:

@@ -33,7 +33,7 @@ class GateProvider(Hook):
 
     Inputs beside every hook's: `moment`, `checks` (as `Check.wire()` writes them), `deadline`; optionally `subject` (what is
     gated, by default the release), `poll`, `hold` and `on`, all as in `core.gate.Gate`; `look`, where a failure sends people.
-    Outputs beside the inputs: `verdicts`, a sentence a check.
+    Output: `verdicts`, a sentence a check.
     """
 
     def check(self, _olds: Any, news: Any) -> CheckResult:

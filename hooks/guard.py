@@ -5,6 +5,7 @@ It depends on its version, so it is deleted first; `--continue-on-error` skips g
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -15,7 +16,7 @@ from sluice.hooks.base import Props
 
 
 class GuardProvider(ResourceProvider):
-    """Inputs: `version` (its name), `split` (a runtime's descriptor)."""
+    """Inputs: `version` (its name), `split` (a runtime's descriptor as JSON, or as data)."""
 
     serialize_as_secret_always = False
 
@@ -37,8 +38,8 @@ class GuardProvider(ResourceProvider):
         from sluice.core.errors import Refused
         from sluice.systems import splits
 
-        name = _props["version"]
-        if splits.open(_props["split"]).get().carries(name):
+        name, split = _props["version"], _props["split"]
+        if splits.open(json.loads(split) if isinstance(split, str) else split).get().carries(name):
             reason = f"version '{name}' still has traffic, so it is not stopped: finish or abort its rollout with `pulumi up` first"
             raise Refused([reason])
 

@@ -14,7 +14,7 @@ from sluice.hooks.base import Hook, Props
 class NotifyProvider(Hook):
     """Posts `text`, with `fields`, to every webhook in `notify` (`kind` slack or discord, `url` a reference to a secret).
 
-    Outputs beside the inputs: `warnings`, one for each webhook that could not be told.
+    Output: `warnings`, one for each webhook that could not be told.
     """
 
     def run(self, props: Props) -> Props:

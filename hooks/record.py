@@ -14,9 +14,9 @@ from sluice.hooks.base import Hook, Props
 class RecordProvider(Hook):
     """Puts this release in front of the proven ones.
 
-    Inputs beside every hook's: `record` (a `core.record.Record` without its time) and `previous`, the `proven` of the stack's
-    own last outputs. Outputs beside the inputs: `proven`, the last 20, newest first, a line each (`core.record.Record.text`);
-    `live`, the first of them as data.
+    Inputs beside every hook's: `record` (a `core.record.Record` without its time; {} of a settled release, which has one) and
+    `previous`, the `proven` of the stack's own last outputs. Outputs: `proven`, the last 20, newest first, a line each
+    (`core.record.Record.text`); `live`, the first of them as data.
     """
 
     def run(self, props: Props) -> Props:
@@ -25,9 +25,9 @@ class RecordProvider(Hook):
 
         from sluice.core.record import Record, prove
 
-        previous = [Record.parse(line) for line in props.get("previous") or []]
-        record = Record.read({**props["record"], "at": datetime.now(UTC).isoformat(timespec="seconds")})
-        proven = prove(record, previous)
+        proven = [Record.parse(line) for line in props.get("previous") or []]
+        if props["record"]:
+            proven = prove(Record.read({**props["record"], "at": datetime.now(UTC).isoformat(timespec="seconds")}), proven)
         return {"proven": [one.text for one in proven], "live": proven[0].shown}
 
 

@@ -24,7 +24,7 @@ class SmokeProvider(Hook):
 
     Inputs beside every hook's: `journeys` (as `Journey.wire()` writes them), `targets` (a URL a service, all of them the front
     door's where it is tested), `databases` (a server a name: host, port, dbname, user, passfile), optionally `deadline` in seconds
-    for all steps together. Outputs beside the inputs: `warnings`, what went wrong in steps that are not critical.
+    for all steps together. Output: `warnings`, what went wrong in steps that are not critical.
     """
 
     def check(self, _olds: Any, news: Any) -> CheckResult:

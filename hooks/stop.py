@@ -12,9 +12,8 @@ import time
 from types import FunctionType
 from typing import Any
 
-import psutil
-
 from sluice.core.errors import Interrupted
+from sluice.systems import deployer
 
 # The design promises a second: a tenth leaves the rest for the write and its confirmation.
 SLICE = 0.1
@@ -25,7 +24,7 @@ class Stop:
     """A watch over the deployer, begun when a call begins. It speaks once: the way back is not interrupted again."""
 
     def __init__(self) -> None:
-        self.deployer = _deployer()
+        self.deployer = deployer.above()
         self.told = False
         _listen()
 
@@ -39,7 +38,7 @@ class Stop:
     def _why(self) -> str | None:
         if CANCELLED.is_set() or not threading.main_thread().is_alive():
             return "told to stop"
-        if self.deployer and _gone(self.deployer):
+        if self.deployer and deployer.gone(self.deployer):
             return "the deployer is gone"
         return None
 
@@ -63,28 +62,6 @@ class WatchedClock:
             if left <= 0:
                 return
             time.sleep(min(SLICE, left))
-
-
-def _gone(process: psutil.Process) -> bool:
-    """Say whether a process has ended, also one that nobody has waited for yet."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _deployer() -> psutil.Process | None:
-    """Return the Pulumi CLI above this process: a shell stands between, and outlives the CLI."""
-    above = psutil.Process().parents()
-    named = [process for process in above if _name(process) == "pulumi"]
-    return next(iter(named or above), None)
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return process.name()
-    except psutil.Error:
-        return ""
 
 
 def _listen() -> None:

@@ -71,7 +71,8 @@ def test_a_slow_version(redcube: Engine) -> None:
 
 def test_a_version_that_leaks_connections(redcube: Engine) -> None:
     """1.5.0 leaves connections open, and is stopped before it has all those that it may open."""
-    checks = {**QUICK["checks"], "connections": {"lasts": "0s"}}
+    # On a busy machine a version that has just started may be slower than live, and be stopped for that.
+    checks = {**QUICK["checks"], "connections": {"lasts": "0s"}, "latency_delta": {"off": True}}
     redcube.rollout(checks=checks, ladder=[{"weight": 10, "soak": "30s", "samples": 20}, 100])
     error, load = when_released(redcube, "1.5.0", FAULT_LEAK_EVERY="3")
 

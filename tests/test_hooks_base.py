@@ -21,6 +21,12 @@ class Step(Hook):
         return {"came": props["release"]}
 
 
+class Echoing(Step):
+    """A hook that wants an input back when it is deleted."""
+
+    echoed = ("kept",)
+
+
 @pytest.mark.parametrize(
     ("olds", "news", "runs"),
     [
@@ -41,10 +47,11 @@ def test_due(olds: dict[str, Any], news: dict[str, Any], runs: bool):
 
 
 def test_outputs():
-    """A step's outputs are its inputs and its own; its id is the first release it ran for."""
-    props = {"release": "r1", "settled": False}
+    """A step's outputs are its release, what it echoes, and its own; its id is the first release it ran for."""
+    props = {"release": "r1", "settled": False, "much": "to carry", "kept": 1}
     created = Step().create(props)
-    assert (created.id, created.outs) == ("r1", {**props, "came": "r1"})
+    assert (created.id, created.outs) == ("r1", {"release": "r1", "came": "r1"})
+    assert Echoing().create(props).outs == {"release": "r1", "kept": 1, "came": "r1"}
     assert Step().update("r1", created.outs, {"release": "r2"}).outs == {"release": "r2", "came": "r2"}
 
 

@@ -121,11 +121,11 @@ def test_unknown_when_asked():
 
 
 def test_run(web: Web):
-    """The provider opens, and its outputs are its inputs and a sentence a check, without a time."""
+    """The provider opens, and its outputs are its release and a sentence a check, without a time."""
     url = web.tell("/health", Answer(200))
     props = gate(status(url))
     outs = GateProvider().create(props).outs
-    assert outs == {**props, "verdicts": [f"status 200 == 200 ({url})"]}
+    assert outs == {"release": "r1", "verdicts": [f"status 200 == 200 ({url})"]}
     assert GateProvider().update("r1", {}, props).outs == outs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def split(tmp_path: Path) -> dict[str, Any]:
 
 
 def delete(split: dict[str, Any], name: str) -> None:
-    GuardProvider().delete(name, {"version": name, "split": split})
+    GuardProvider().delete(name, {"version": name, "split": json.dumps(split)})
 
 
 def refused(split: dict[str, Any], name: str) -> bool:
@@ -55,6 +56,13 @@ def test_nobody_has_traffic(split: dict[str, Any]):
     assert not refused(split, "web@1")
     splits.open(split).take("r2", [ROUTE])
     assert not refused(split, "web@0")
+
+
+def test_an_older_state(split: dict[str, Any]):
+    """A guard that holds its splitter as data, as an older Sluice wrote it, refuses all the same."""
+    splits.open(split).take("r2", [ROUTE])
+    with pytest.raises(Refused):
+        GuardProvider().delete("web@1", {"version": "web@1", "split": split})
 
 
 def test_who_has_traffic_is_not_known(split: dict[str, Any]):

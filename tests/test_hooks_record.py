@@ -42,6 +42,12 @@ def test_next():
     assert after["proven"][1] == before[0]
 
 
+def test_settled():
+    """A settled release, which declares no record, leaves the list as it is, even when somebody forces it to run."""
+    before = outs(record())
+    assert outs(record(settled=True, record={}, previous=before["proven"])) == before
+
+
 def test_again():
     """The live release written down again changes nothing: a retried update shows no difference."""
     before = outs(record())["proven"]

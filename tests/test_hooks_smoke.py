@@ -45,7 +45,7 @@ def test_twice(redcube: Redcube):
     redcube.start("content", "user")
     props = whole(redcube)
     created = SmokeProvider().create(props)
-    assert (created.id, created.outs) == ("r1", {**props, "warnings": []})
+    assert (created.id, created.outs) == ("r1", {"release": "r1", "warnings": []})
     assert SmokeProvider().update("r1", created.outs, props).outs == created.outs
     assert rows(redcube) == dict.fromkeys(TABLES, 0)
     # Identities count what was there: two users, two analyses.

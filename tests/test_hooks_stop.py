@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-import types
 
 import psutil
 import pytest
@@ -90,25 +89,6 @@ def test_a_reason_is_seen_without_waiting():
     stop.CANCELLED.set()
     with pytest.raises(Interrupted):
         WatchedClock(Stop()).wait(0)
-
-
-def test_the_deployer_is_the_cli(monkeypatch: pytest.MonkeyPatch):
-    """Of the processes above, the one called pulumi counts; without one, the parent; without any, nobody."""
-
-    class Above:
-        def __init__(self, name: str) -> None:
-            self.named = name
-
-        def name(self) -> str:
-            if not self.named:
-                raise psutil.AccessDenied
-            return self.named
-
-    for names, deployer in ((["python", "sh", "", "pulumi", "bash"], "pulumi"), (["sh", "bash"], "sh"), ([], None)):
-        above = [Above(name) for name in names]
-        monkeypatch.setattr(stop.psutil, "Process", lambda above=above: types.SimpleNamespace(parents=lambda: above))
-        found = stop._deployer()
-        assert (found.named if found else None) == deployer  # type: ignore[attr-defined]
 
 
 def test_listens_to_the_engine(monkeypatch: pytest.MonkeyPatch):

@@ -52,7 +52,7 @@ def test_diff(stack):
     """A version that runs as declared is no change; a changed input, and a death, are."""
     outs, props = stack.run(), stack.program()
     assert not provider.diff(NAME, outs, props).changes
-    assert provider.diff(NAME, outs, {**props, "env": {"A": "b"}}).changes
+    assert provider.diff(NAME, outs, stack.program(env={"A": "b"})).changes
     stack.folder.conf(NAME).unlink()
     os.kill(stack.pid("supervisord"), signal.SIGSTOP)  # else it would start the program again at once
     stack.kill(NAME)
@@ -206,4 +206,13 @@ def test_worker_crash(stack):
     """A worker that ends at once has not started."""
     with pytest.raises(RuntimeFailed, match=r"^'worker@1-aa' did not start: it ended at start \(supervisord says BACKOFF\); "):
         stack.run("worker@1-aa", argv=["sh", "-c", "sleep 0.2; echo bye"], health="")
+    assert remains(stack) == []
+
+
+def test_unpacked(stack):
+    """A version that an older Sluice declared, with its inputs beside each other, is known as running, and can be started and stopped."""
+    props = provider.opened(stack.program())
+    outs = provider.create({key: value for key, value in props.items() if key != "spec"}).outs
+    assert not provider.diff(NAME, outs, {key: outs[key] for key in outs if key != "descriptor"}).changes
+    provider.delete(NAME, outs)
     assert remains(stack) == []

@@ -1,5 +1,6 @@
 """The process runtime as components see it; what it promises is in tests/conformance."""
 
+import json
 from pathlib import Path
 
 import pulumi
@@ -63,6 +64,7 @@ def test_service(mocks, monkeypatch):
 
     def check(descriptor):
         inputs = {key: value for key, value in mocks.declared["web@1-aa"].inputs.items() if not key.startswith("__")}
+        inputs = {**json.loads(inputs.pop("spec")), **inputs}
         assert descriptor == {"name": "web@1-aa"}
         assert len(inputs.pop("digest")) == 64
         assert inputs == {

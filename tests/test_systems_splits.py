@@ -142,6 +142,21 @@ def test_the_way_back_needs_no_room(folder: dict[str, Any]):
     assert split.set(10).weight == 10
 
 
+def test_taking_all_back_needs_no_room(folder: dict[str, Any]):
+    """After the last step too: on a full disk a later failure still takes all traffic back, and nobody begins anything new."""
+    split = splits.open(folder)
+    split.take("r2", [BOTH])
+    split.set(100)
+    with full():
+        with pytest.raises(Unreachable, match="cannot be written"):
+            splits.open(folder).take("r3", [BOTH])
+        with pytest.raises(Unreachable, match="cannot be written"):
+            splits.open(folder).take("r3", [LIVE.model_copy(update={"live": "web@0"})])
+        assert split.get().weight == 100
+        share = splits.open(folder).take("aborted", [LIVE])
+    assert (share.weight, split.get(), splits.settled(at(folder, LIVE))) == (0, share, True)
+
+
 def test_the_way_back_from_a_broken_file(folder: dict[str, Any]):
     """A file that became unreadable on the way up does not hold up the way back."""
     split = splits.open(folder)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from pulumi.dynamic import CreateResult, DiffResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, ResourceProvider, UpdateResult
+
+from sluice.systems import deployer
 
 Props = dict[str, Any]
 
@@ -20,6 +22,14 @@ class Provider(ResourceProvider):
     """
 
     serialize_as_secret_always = False
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Let the process end with its deployer; the engine calls this once, when it loads the provider."""
+        deployer.watch()
+
+    def opened(self, props: Props) -> Props:
+        """Return the inputs, or their echo, as the other methods take them: a resource that packs its inputs unpacks them here."""
+        return props
 
     def start(self, props: Props, olds: Props) -> Props:
         """Make it so, from nothing or from whatever was left; `olds` is {} the first time. Return its own outputs."""
@@ -41,25 +51,29 @@ class Provider(ResourceProvider):
         """Start, or leave nothing."""
         # Set in here, never at import: in the program's process it would hang the SDK without a word.
         sys.tracebacklimit = 0
-        try:
-            return CreateResult(id_=props["name"], outs={**props, **self.start(props, {})})
-        except BaseException:
-            self.undo(props)
-            raise
+        opened = self.opened(props)
+        with deployer.call():
+            try:
+                return CreateResult(id_=opened["name"], outs={**props, **self.start(opened, {})})
+            except BaseException:
+                self.undo(opened)
+                raise
 
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
         """Report a change of an input, or a death."""
-        return DiffResult(changes=changed(_olds, _news) or not self.alive(_olds))
+        return DiffResult(changes=changed(_olds, _news) or not self.alive(self.opened(_olds)))
 
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Start again."""
         sys.tracebacklimit = 0
-        return UpdateResult(outs={**_news, **self.start(_news, _olds)})
+        with deployer.call():
+            return UpdateResult(outs={**_news, **self.start(self.opened(_news), self.opened(_olds))})
 
     def delete(self, _id: str, _props: Props) -> None:
         """Stop."""
         sys.tracebacklimit = 0
-        self.stop(_props)
+        with deployer.call():
+            self.stop(self.opened(_props))
 
 
 def changed(olds: Props, news: Props) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,13 @@ GRACE = 10.0
 
 
 class ProgramProvider(Provider):
-    """Inputs: those of `Program`. Output: descriptor (core.version.Version)."""
+    """Inputs: `spec`, those of `Program` but the secrets as one JSON text, and `secrets`. Output: descriptor (core.version.Version)."""
+
+    def opened(self, props: Props) -> Props:
+        """Unpack `spec`. Stacks of before it was packed have its keys beside each other, and frozen versions keep them."""
+        if "spec" not in props:
+            return props
+        return {**props, **json.loads(props["spec"])}
 
     def start(self, props: Props, olds: Props) -> Props:
         """Start the version and wait until it is healthy; one that runs as declared is left alone."""
@@ -150,25 +157,27 @@ class Program(Resource, module="process", name="Program"):
         opts: ResourceOptions | None = None,
     ) -> None:
         source = Path(artifact).expanduser().absolute()
-        props = {
+        fixed = {
             "name": program or name,
-            "root": root,
             "service": service,
             "version": version,
             "argv": list(argv),
             "artifact": str(source),
             "digest": digest or _digest(source),
-            "env": dict(env or {}),
-            "secrets": Output.secret(dict(secrets)) if secrets else {},
-            "front": front or {},
             "memory": memory,
             "cpu": cpu,
             "health": health,
             "ready": ready,
             "grace": grace,
-            "descriptor": None,
         }
+        hidden: Any = Output.secret(dict(secrets)) if secrets else {}
+        props = {"spec": _pack(fixed, root=root, front=front or {}, env=dict(env or {})), "secrets": hidden, "descriptor": None}
         super().__init__(ProgramProvider(), name, props, opts)
+
+
+def _pack(fixed: Props, **told: Input[Any]) -> Output[str]:
+    """Return the spec as one text: the SDK and the engine handle each input a dozen times, and a stack has hundreds of versions."""
+    return Output.all(**told).apply(lambda known: json.dumps({**fixed, **known}, sort_keys=True))
 
 
 def _digest(source: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,9 +78,12 @@ class EnvoySplit:
             now = self._seen()
             kept = now if now.release == release and now.routes == routes else Share(routes=routes)
             share = _fresh(kept, release=release, owner=self.owner)
-            # Written while there is room: the way back must not need any.
-            self._write(_reserve(self.folder), _fresh(share, weight=0, cohort=None))
-            return self._write(_file(self.folder), share)
+            try:
+                # Written while there is room: the way back must not need any.
+                self._write(_reserve(self.folder), _fresh(share, weight=0, cohort=None))
+                return self._write(_file(self.folder), share)
+            except Unreachable as error:
+                return self._home(routes, error)
 
     def set(self, weight: int, cohort: Cohort | None = None) -> Share:
         """See the port."""
@@ -124,10 +127,27 @@ class EnvoySplit:
         return share
 
     def _back(self) -> Share:
-        """Put the reserve in place: a rename works on a full disk, and over a file that cannot be read."""
+        """Put the reserve in place, as its owner."""
+        return self._replace(self._own(self._reserved()))
+
+    def _home(self, routes: list[Route], error: Unreachable) -> Share:
+        """Without room to become the owner, put a reserve in place that has all traffic where these routes want it.
+
+        The error goes on when there is none, and when a new version is to have a door.
+        """
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            share = self._reserved()
+            if share.only(routes) and not any(route.canary for route in routes):
+                return self._replace(share)
+        raise error
+
+    def _reserved(self) -> Share:
         from sluice.core.split import Share
 
-        share = self._own(Share.read(say.share(json.loads(_reserve(self.folder).read_text()))))
+        return Share.read(say.share(json.loads(_reserve(self.folder).read_text())))
+
+    def _replace(self, share: Share) -> Share:
+        """Put the reserve in place: a rename works on a full disk, and over a file that cannot be read."""
         _reserve(self.folder).replace(_file(self.folder))
         return share
 
