@@ -7,6 +7,8 @@ SluiceError
 ├── Interrupted         told to stop, or the deployer is gone; traffic went back first
 ├── Superseded          another deployer took over the split; nothing more is written
 ├── Unreachable         a live system could not be asked or changed
+├── BackupFailed        a backup or its drill did not hold; nothing was changed
+├── MigrationFailed     a migration did not go through; the text says what the database is now
 └── RuntimeFailed       a process did not start, stop, or stay as it was told
 """
 
@@ -49,6 +51,18 @@ class Superseded(SluiceError):
 
 class Unreachable(SluiceError):
     """A live system could not be asked or changed: refused, timed out, or answered nonsense."""
+
+
+class BackupFailed(SluiceError):
+    """A backup or its drill did not hold; nothing was changed. `reasons` holds all of them, each a line under a headline."""
+
+    def __init__(self, headline: str, reasons: Sequence[str] = ()) -> None:
+        self.reasons = list(reasons)
+        super().__init__("\n  - ".join([headline, *self.reasons]))
+
+
+class MigrationFailed(SluiceError):
+    """A migration did not go through; the text says what the database is now."""
 
 
 class RuntimeFailed(SluiceError):

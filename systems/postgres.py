@@ -63,7 +63,7 @@ def ask(question: str, of: Mapping[str, Any], timeout: float) -> Reading:
 def _connected(of: Mapping[str, Any], timeout: float) -> Iterator[psycopg.Connection[Any]]:
     import psycopg
 
-    _private(of.get("passfile"))
+    private(of.get("passfile"))
     where = f"{of['host']}:{int(of.get('port', PORT))}/{of['dbname']}"
     try:
         with psycopg.connect(**_parameters(of, timeout)) as connection:
@@ -71,7 +71,7 @@ def _connected(of: Mapping[str, Any], timeout: float) -> Iterator[psycopg.Connec
             connection.execute("select set_config('statement_timeout', %s, true)", [f"{timeout * 1000:.0f}ms"])
             yield connection
     except psycopg.Error as error:
-        raise Unreachable(f"database {where}: {_primary(error)}") from None
+        raise Unreachable(f"database {where}: {primary(error)}") from None
 
 
 def _parameters(of: Mapping[str, Any], timeout: float) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _parameters(of: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     return {name: of[name] for name in names} | limits | {"port": port, "application_name": "sluice", "client_encoding": "utf8"}
 
 
-def _private(passfile: str | None) -> None:
+def private(passfile: str | None) -> None:
     """Refuse a passfile that libpq would skip with a mere warning, or that others can read."""
     if passfile is None:
         return
@@ -145,7 +145,7 @@ def _integer(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _primary(error: psycopg.Error) -> str:
+def primary(error: psycopg.Error) -> str:
     """Return the server's primary message; a failed connection has none, and says it in its last line with the reason."""
     if error.diag.message_primary:
         return error.diag.message_primary

@@ -22,7 +22,7 @@ LAYERS = {
 # What a layer may import from packages. Drivers, which talk to a live system, are for systems alone; psutil and protobuf are
 # none: hooks/stop.py asks its own process who started it, and answers the engine in the engine's own words.
 PACKAGES = {
-    "core": {"pydantic"},
+    "core": {"pydantic", "pglast"},
     "systems": {"pydantic", "httpx", "psycopg", "psutil", "jsonpath_ng", "yaml"},
     "hooks": {"pydantic", "pulumi", "psutil", "google"},
     "runtimes": {"pulumi"},

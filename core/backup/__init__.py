@@ -1,0 +1,1 @@
+"""Backups as values, and the rules about them: what is verified, stale, different, expendable."""

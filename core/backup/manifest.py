@@ -1,0 +1,109 @@
+"""What a backup says about itself, and what its drill has proved."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import Field
+
+from sluice.core.backup.format import Compression, Format, file
+from sluice.core.value import Value
+
+MANIFEST = "manifest.json"
+DRILLED = "drilled.json"
+GLOBALS = "globals.sql"
+SCHEMA = "schema.sql"
+# The server's limit for names, in bytes.
+NAME = 63
+
+
+class Part(Value):
+    """A file of a backup: its name inside, bytes, and SHA-256; of its encrypted copy (`name`.enc) too when there is one."""
+
+    name: str
+    size: int
+    sha256: str
+    sealed_size: int | None = None
+    sealed_sha256: str | None = None
+
+
+class Manifest(Value):
+    """A whole backup: written last, so that a folder without it is none.
+
+    `made_at` is when its snapshot was taken, in seconds since the epoch, `seconds` how long it took, `size` its bytes. `rows` is the exact
+    count per `schema.table`, in the same snapshot as the dump. `sequences` is each one's value before and after the dump: sequences
+    know no snapshot. `shape` is the SHA-256 of the schema's text. `paused` says that writers were stopped, `first` that
+    an empty database was allowed.
+    """
+
+    id: str
+    database: str
+    made_at: float
+    format: Format
+    compression: Compression
+    parts: tuple[Part, ...]
+    client: str
+    server: str
+    system: str
+    snapshot: str
+    lsn: str
+    revision: str | None = None
+    rows: dict[str, int]
+    sequences: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    shape: str
+    seconds: float
+    size: int
+    paused: bool = False
+    first: bool = False
+    for_release: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def dump(self) -> str:
+        """Return the name of the dump itself, a file or, in directory format, a folder."""
+        return file(self.format, self.compression)
+
+
+class Drilled(Value):
+    """A restore that held. `seconds` is by stage; `rto` is their sum up to the restored and compared copy, `at` in seconds since the epoch.
+
+    `manifest` is the SHA-256 of the manifest that was proved: another manifest under the same name is not verified.
+    """
+
+    at: float
+    manifest: str
+    scratch: str
+    kept: bool
+    seconds: dict[str, float]
+    rto: float
+    compared: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Backup(Value):
+    """A backup in a folder, with its drill when one has held."""
+
+    folder: str
+    manifest: Manifest
+    drilled: Drilled | None = None
+
+    @property
+    def id(self) -> str:
+        """Return its name."""
+        return self.manifest.id
+
+    @property
+    def verified(self) -> bool:
+        """Say whether a restore of it has held."""
+        return self.drilled is not None
+
+
+def name(at: float, mark: str) -> str:
+    """Return a backup's id: the time in UTC, and a random mark for two in one second."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}-{mark}"
+
+
+def scratch(dbname: str, id: str) -> str:
+    """Return the name of the database that a drill restores into; a long database's own name is cut, never the id."""
+    tail = f"_drill_{id.replace('-', '').lower()}"
+    return dbname.encode()[: NAME - len(tail)].decode(errors="ignore") + tail

@@ -1,0 +1,102 @@
+"""The rules about backups: pure, so that every branch is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from sluice.core.backup.manifest import Backup, Manifest
+
+# What a migration relies on must be from just before it: what is written later is lost in a restore.
+MOST = 900.0
+# A clock may be off by this much between two machines; a backup from further in the future is a mistake.
+SKEW = 60.0
+
+
+def stale(manifest: Manifest, now: float, most: float = MOST) -> str:
+    """Return why a backup is too old to rely on at `now` (seconds since the epoch), "" when it is not."""
+    age = now - manifest.made_at
+    if age < -SKEW:
+        return f"backup {manifest.id} is from {-age:.0f} s in the future: set the clocks right, then make another"
+    if age > most:
+        return f"backup {manifest.id} is {age:.0f} s old, at most {most:.0f} s are allowed: make another"
+    return ""
+
+
+def empty(rows: Mapping[str, int]) -> bool:
+    """Say whether a database has no row at all."""
+    return not any(rows.values())
+
+
+def nothing(dbname: str) -> str:
+    """Return the sentence about a database without a row."""
+    return f"'{dbname}' holds no row, which is right on a first deployment only: was it the right database?"
+
+
+def hollow(manifest: Manifest) -> str:
+    """Return why a backup of nothing is none, "" when it has rows, or nothing was there yet on the first deployment."""
+    if manifest.first or not empty(manifest.rows):
+        return ""
+    return f"backup {manifest.id} of {nothing(manifest.database)}"
+
+
+def differs(
+    manifest: Manifest, *, rows: Mapping[str, int], sequences: Mapping[str, int], shape: str, change: Sequence[str] = ()
+) -> list[str]:
+    """Return every difference between a manifest and its restored copy, each a sentence; `change` is how the schemas differ."""
+    found = [*_rows(manifest.rows, rows), *_sequences(manifest.sequences, sequences)]
+    if shape != manifest.shape:
+        found.append("\n    ".join([f"schema: SHA-256 {shape[:12]} in the copy, {manifest.shape[:12]} in the manifest", *change]))
+    return found
+
+
+def _rows(wanted: Mapping[str, int], seen: Mapping[str, int]) -> list[str]:
+    lost = [f"table {name}: not in the copy, {count} rows in the manifest" for name, count in wanted.items() if name not in seen]
+    more = [f"table {name}: {count} rows in the copy, not in the manifest" for name, count in seen.items() if name not in wanted]
+    both = [(name, count, seen[name]) for name, count in wanted.items() if name in seen]
+    other = [f"table {name}: {now} rows in the copy, {was} in the manifest" for name, was, now in both if now != was]
+    return sorted([*lost, *more, *other])
+
+
+def _sequences(wanted: Mapping[str, tuple[int, int]], seen: Mapping[str, int]) -> list[str]:
+    lost = [f"sequence {name}: not in the copy" for name in wanted if name not in seen]
+    more = [f"sequence {name}: not in the manifest" for name in seen if name not in wanted]
+    both = [(name, sorted(ends), seen[name]) for name, ends in wanted.items() if name in seen]
+    other = [
+        f"sequence {name}: {now} in the copy, {_span(*ends)} in the manifest" for name, ends, now in both if not ends[0] <= now <= ends[1]
+    ]
+    return sorted([*lost, *more, *other])
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def expendable(backups: Sequence[Backup], needed: Collection[str], keep: int) -> list[Backup]:
+    """Return the backups of one database that may go, oldest first.
+
+    The newest `keep` verified ones stay, at least one, and those that a proven release needs (`needed`, ids). What is not verified counts
+    for nothing, and goes when it is older than all verified ones that stay; while there are fewer than `keep`, nothing goes.
+    """
+    proven = sorted((one for one in backups if one.verified), key=_age)
+    kept = proven[-max(1, keep) :]
+    if len(kept) < max(1, keep):
+        return []
+    return [one for one in sorted(backups, key=_age) if _age(one) < _age(kept[0]) and one.id not in needed]
+
+
+def _age(backup: Backup) -> tuple[float, str]:
+    return backup.manifest.made_at, backup.id
+
+
+def mutual(manifests: Sequence[Manifest]) -> str:
+    """Return the honest sentence about several backups that belong together."""
+    names = ", ".join(f"'{one.database}'" for one in manifests)
+    if len(manifests) < 2:
+        return f"{names}: consistent in itself, its snapshot is one moment"
+    busy = ", ".join(f"'{one.database}'" for one in manifests if not one.paused)
+    if not busy:
+        return f"{names}: consistent with each other, writers were stopped for all of them"
+    times = [one.made_at for one in manifests]
+    return (
+        f"{names}: not consistent with each other, writers of {busy} went on, and the snapshots are {max(times) - min(times):.1f} s apart"
+    )

@@ -1,0 +1,76 @@
+"""What a row means that a crash or a failure has left: what is certain, and where to go on."""
+
+from __future__ import annotations
+
+from sluice.core.migration.file import Migration
+from sluice.core.migration.row import Row
+from sluice.core.migration.script import Script
+
+TABLE = "sluice_history.migration"
+
+
+def stands(row: Row) -> bool:
+    """Say whether a migration is applied as a whole, or was until somebody began to go back."""
+    return row.state in ("applied", "reverting")
+
+
+def begun(row: Row) -> bool:
+    """Say whether anything of a migration may be in the database: a transaction that did not end leaves nothing."""
+    return stands(row) or _marked(row, row.migration.forward)
+
+
+def untouched(row: Row) -> bool:
+    """Say whether nothing of a way back has happened."""
+    return not _marked(row, _back(row))
+
+
+def _marked(row: Row, script: Script) -> bool:
+    """Say whether a script may have left something; an attempt outside a transaction does even when it fails, as an invalid index."""
+    if script.transactional:
+        return False
+    first = script.statements[0]
+    return row.done > 0 or bool(script.backfill) or first.alone or first.commits
+
+
+def half(row: Row) -> str:
+    """Say how far a migration or its way back has come."""
+    verb = "half reverted" if row.state == "reverting" else "half applied"
+    return f"'{row.name}' is {verb} ({row.done} of {row.total} statements)"
+
+
+def resume(row: Row, file: Migration) -> tuple[int, str]:
+    """Return how many statements of a file to skip, or why that cannot be known."""
+    stored = row.migration.forward
+    if stored.transactional:
+        return 0, ""
+    if [one.sql for one in file.forward.statements[: row.done]] != [one.sql for one in stored.statements[: row.done]]:
+        return 0, f"{half(row)}, and these have changed in the file since: restore them, and change only what follows"
+    if row.done and file.forward.transactional:
+        return 0, f"{half(row)}, and the file is one transaction now: put '-- transaction: none' back at its top"
+    return (0, _unknown(row, stored)) if _doubt(row, stored) else (row.done, "")
+
+
+def back(row: Row) -> tuple[int, str]:
+    """Return how many statements of the stored way back to skip, or why that cannot be known."""
+    script = _back(row)
+    if row.state != "reverting" or script.transactional:
+        return 0, ""
+    return (0, _unknown(row, script)) if _doubt(row, script) else (row.done, "")
+
+
+def _back(row: Row) -> Script:
+    return row.migration.back or Script(statements=())
+
+
+def _doubt(row: Row, script: Script) -> bool:
+    """Say whether the next statement may have happened without being counted, and must not happen twice."""
+    return row.doing > row.done and row.done < len(script.statements) and not script.statements[row.done].repeatable
+
+
+def _unknown(row: Row, script: Script) -> str:
+    next = script.statements[row.done]
+    where = f"statement {row.done + 1} (line {next.line}, '{next.words}')"
+    again = f"update {TABLE} set doing = 0 where id = '{row.id}'"
+    done = f"update {TABLE} set doing = 0, done = {row.done + 1} where id = '{row.id}'"
+    text = f"{half(row)}, and {where} may have happened before the crash: look whether it did"
+    return f"{text}; if not, run in psql: {again}; if so: {done}; then `pulumi up`"

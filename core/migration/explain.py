@@ -1,0 +1,123 @@
+"""What migrations would do to a live database, for a preview: locks, rewrites, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pglast import ast, parse_sql
+
+from sluice.core.migration.file import Migration
+from sluice.core.migration.lock import AT, Effect, effects, name
+from sluice.core.migration.rule import LARGE, Breach, Finding, breaches
+from sluice.core.migration.script import Statement
+from sluice.core.settings.duration import text as span
+from sluice.core.value import Value
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+class Explanation(Value):
+    """One migration in lines for people, and the rules that it breaks."""
+
+    id: str
+    lines: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def explain(migrations: Sequence[Migration], sizes: Mapping[str, int]) -> list[Explanation]:
+    """Explain pending migrations in their order; `sizes` are bytes by 'table' or 'schema.table'. Tables that they make are new: no rule."""
+    seen = _Seen(sizes)
+    return [_one(migration, seen) for migration in migrations]
+
+
+class _Seen:
+    """What the statements so far have made, and validated."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self._sizes = {_bare(table): size for table, size in sizes.items()}
+        self._made: set[str] = set()
+        self._validated: set[str] = set()
+
+    def size(self, table: str) -> int:
+        return self._sizes.get(_bare(table), 0)
+
+    def new(self, table: str) -> bool:
+        return _bare(table) in self._made
+
+    def validated(self, node: Any) -> bool:
+        return isinstance(node, ast.AlterTableStmt) and _bare(name(node.relation)) in self._validated
+
+    def add(self, node: Any) -> None:
+        # What is there, and in use, is not made once more.
+        if isinstance(node, ast.CreateStmt) and not (node.if_not_exists and _bare(name(node.relation)) in self._sizes):
+            self._made.add(_bare(name(node.relation)))
+        if isinstance(node, ast.CreateTableAsStmt) and node.into is not None:
+            self._made.add(_bare(name(node.into.rel)))
+        if isinstance(node, ast.AlterTableStmt) and any(command.subtype == AT.AT_ValidateConstraint for command in node.cmds or ()):
+            self._validated.add(_bare(name(node.relation)))
+
+
+def _bare(table: str) -> str:
+    return table.removeprefix("public.")
+
+
+def _one(migration: Migration, seen: _Seen) -> Explanation:
+    lines, findings = [_head(migration)], list(_whole(migration))
+    for number, statement in enumerate(migration.forward.statements, 1):
+        node = parse_sql(statement.sql)[0].stmt
+        lines.append(f"  {number}. {statement.words}: {_costs(node, seen)}")
+        findings += _findings(migration, statement, node, seen)
+        seen.add(node)
+    lines += [f"  {one.level}, line {one.line}: {one.text}" for one in findings]
+    return Explanation(id=migration.id, lines=tuple(lines), findings=tuple(findings))
+
+
+def _head(migration: Migration) -> str:
+    script = migration.forward
+    fill = f"backfill of {script.backfill.batch} rows at once" if script.backfill else ""
+    frame = "one transaction" if script.transactional else fill or "no transaction"
+    limits = f"lock_timeout {span(script.lock_timeout)}, statement_timeout {span(script.statement_timeout)}"
+    return f"{migration.name}: {migration.phase}, {migration.way}, {frame}, {limits}"
+
+
+def _whole(migration: Migration) -> Iterator[Finding]:
+    if migration.way == "restore-only":
+        text = "there is no way back but a restore: write a .down.sql file beside it if there can be one"
+        yield Finding(level="warning", rule="way back", line=1, text=text)
+
+
+def _costs(node: Any, seen: _Seen) -> str:
+    if isinstance(node, ast.DoStmt | ast.CallStmt):
+        return "runs code whose locks cannot be foreseen"
+    found = [one for one in effects(node) if one.lock and not seen.new(one.table)]
+    return "; ".join(_cost(one, seen.size(one.table)) for one in found) or "locks nothing that is in use"
+
+
+def _cost(one: Effect, size: int) -> str:
+    shown = f" ({human(size)})" if size else ""
+    work = ", rewrites all of it" if one.rewrites else ", reads all of it" if one.scans else ""
+    return f"{one.lock} on {one.table}{shown}, blocks {one.blocks or 'neither reads nor writes'}{work}"
+
+
+def human(size: int) -> str:
+    """Write bytes as people do: 1.5 GB."""
+    value, unit = float(size), UNITS[0]
+    for unit in UNITS:
+        if value < 1024 or unit == UNITS[-1]:
+            break
+        value /= 1024
+    return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+
+
+def _findings(migration: Migration, statement: Statement, node: Any, seen: _Seen) -> Iterator[Finding]:
+    batched = migration.forward.backfill is not None
+    for breach in breaches(node, phase=migration.phase, validated=seen.validated(node), batched=batched):
+        if not seen.new(breach.table):
+            yield _finding(breach, statement, seen.size(breach.table))
+
+
+def _finding(breach: Breach, statement: Statement, size: int) -> Finding:
+    serious = breach.always or size >= LARGE
+    where = f"'{breach.table}'" + (f" ({human(size)})" if size else "")
+    return Finding(level="error" if serious else "warning", rule=breach.rule, line=statement.line, text=f"{where}: {breach.text}")

@@ -1,0 +1,235 @@
+"""The history of a database's migrations, and what may be done next: a pure machine over files and rows.
+
+    up:    absent -> running -> applied          a failed one is `failed`, and goes on from there
+    down:  applied -> reverting -> absent
+
+`running` without a runner is a crash. What it means follows from the script: a transaction left nothing; outside of one, each
+statement that allows it commits together with the count in its row, so that only the others leave a doubt (`core/migration/dirty.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
+
+from sluice.core.migration import dirty
+from sluice.core.migration.file import Migration, rank, ranked
+from sluice.core.migration.row import Row
+from sluice.core.value import Value
+
+Kind = Literal["expand", "settle"]
+
+
+class Step(Value):
+    """One file to run; `start` statements of it have been done. `mark` only says again that it is applied; `clear` forgets a row."""
+
+    action: Literal["up", "down", "mark", "clear"]
+    migration: Migration
+    start: int = 0
+
+
+class Plan(Value):
+    """What would run, in order; nothing runs while there are `refusals`; `notes` are for people."""
+
+    steps: tuple[Step, ...] = ()
+    refusals: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    before: str = ""
+    target: str = ""
+    # What the history was: a run refuses to follow a plan for another one.
+    basis: str = ""
+
+
+def revision(rows: Sequence[Row]) -> str:
+    """Return the last applied id; empty when there is none."""
+    return max((row.id for row in rows if dirty.stands(row)), key=rank, default="")
+
+
+def basis(rows: Sequence[Row]) -> str:
+    """Return the SHA-256 of what a plan depends on."""
+    facts = sorted((row.id, row.name, row.sha256, row.state, row.done, row.doing) for row in rows)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def plan(
+    files: Sequence[Migration],
+    rows: Sequence[Row],
+    *,
+    target: str,
+    phase: Kind,
+    compatible: bool = False,
+    lossy: Collection[str] = (),
+) -> Plan:
+    """Return the way to a revision; the empty target is the database before its first migration.
+
+    `expand` only goes forward and leaves contract files for `settle`, which makes the database exactly the target, backwards too.
+    `compatible`: the target's record says that it runs on a newer database; `lossy`: ids whose way back may lose data.
+    """
+    way = _Way(files, rows, target, compatible, lossy)
+    way.compare()
+    if not way.refusals:
+        way.expand() if phase == "expand" else way.settle()
+    return way.plan()
+
+
+class _Way:
+    """A plan in the making."""
+
+    def __init__(self, files: Sequence[Migration], rows: Sequence[Row], target: str, compatible: bool, lossy: Collection[str]) -> None:
+        self.files = sorted(files, key=ranked)
+        self.rows = sorted(rows, key=lambda row: rank(row.id))
+        self.by_id: Mapping[str, Migration] = {one.id: one for one in self.files}
+        self.target, self.compatible, self.lossy = target, compatible, lossy
+        self.steps: list[Step] = []
+        self.refusals: list[str] = []
+        self.notes: list[str] = []
+
+    def plan(self) -> Plan:
+        """Return what was found."""
+        steps, refusals, notes = tuple(self.steps), tuple(self.refusals), tuple(self.notes)
+        return Plan(steps=steps, refusals=refusals, notes=notes, before=revision(self.rows), target=self.target, basis=basis(self.rows))
+
+    # What is there, against what should be.
+
+    def compare(self) -> None:
+        """Refuse a history that is not the one of these files."""
+        if self.target and self.target not in self.by_id and self.target not in {row.id for row in self.rows}:
+            known = ", ".join(self.by_id) or "none"
+            self.refusals.append(f"revision '{self.target}' is neither a file nor in the database (files: {known}): check the release")
+        for row in self.rows:
+            self._row(row)
+        for one in self._pending():
+            self._order(one)
+
+    def _row(self, row: Row) -> None:
+        file = self.by_id.get(row.id)
+        if file is None:
+            if dirty.stands(row) and not self._beyond(row.id):
+                why = f"the database has '{row.name}', which is no file here and not newer than '{self.target}'"
+                self.refusals.append(f"{why}: bring the file back, or release from a checkout that has it")
+        elif dirty.stands(row):
+            self._same(row, file)
+
+    def _same(self, row: Row, file: Migration) -> None:
+        if file.name != row.name:
+            self.refusals.append(f"'{row.name}' was applied, and its file is named '{file.name}' now: name it as it was")
+        if file.sha256 != row.sha256:
+            what = f"'{row.name}' has changed since it was applied (SHA-256 {file.sha256[:12]}, applied {row.sha256[:12]})"
+            self.refusals.append(f"{what}: restore the file, and put the change into a new one")
+
+    def _order(self, one: Migration) -> None:
+        later = [row for row in self.rows if row.state == "applied" and rank(row.id) > ranked(one)]
+        if later and not self._beyond(one.id):
+            why = f"'{one.name}' is pending, but '{later[0].name}' after it is applied"
+            self.refusals.append(f"{why}: give it a number above '{revision(self.rows)}'")
+
+    def _beyond(self, id: str) -> bool:
+        return rank(id) > rank(self.target)
+
+    def _pending(self) -> list[Migration]:
+        standing = {row.id for row in self.rows if dirty.stands(row)}
+        return [one for one in self.files if one.id not in standing]
+
+    def _ahead(self) -> list[Row]:
+        """Return rows of migrations after the target, the last one first."""
+        return [row for row in reversed(self.rows) if self._beyond(row.id)]
+
+    # Forward, until old and new code both run.
+
+    def expand(self) -> None:
+        """Apply expand files up to the target."""
+        for row in self._ahead():
+            self._tolerate(row)
+        for row in self.rows:
+            if row.state == "reverting" and not self._beyond(row.id):
+                self._keep(row)
+        waiting: list[Migration] = []
+        for one in self._wanted():
+            if one.phase == "contract":
+                waiting.append(one)
+            elif waiting:
+                self._stop(waiting[0], one)
+                break
+            else:
+                self._up(one)
+        if waiting:
+            self.notes.append(f"waits for settle: {', '.join(one.name for one in waiting)}")
+
+    def _wanted(self) -> list[Migration]:
+        return [one for one in self._pending() if not self._beyond(one.id)]
+
+    def _tolerate(self, row: Row) -> None:
+        if not dirty.begun(row):
+            return
+        fits = row.phase == "expand" or dirty.stands(row)
+        if self.compatible and fits:
+            self.notes.append(f"stays: '{row.name}' is newer than '{self.target}', which is said to run with it")
+        elif dirty.stands(row):
+            why = f"the database has '{row.name}', newer than '{self.target}', whose record does not say that it runs with it"
+            self.refusals.append(f"{why}: go back by settle or restore, or release a revision from '{row.id}' on")
+        else:
+            self.refusals.append(f"{dirty.half(row)}, and newer than '{self.target}': release a revision from '{row.id}' on, to finish it")
+
+    def _stop(self, contract: Migration, one: Migration) -> None:
+        why = f"'{one.name}' cannot expand before '{contract.name}', a contract, which waits until old code is gone"
+        self.refusals.append(f"{why}: release '{contract.id}' first, and '{one.id}' after it has settled")
+
+    def _up(self, one: Migration) -> None:
+        row = next((row for row in self.rows if row.id == one.id), None)
+        start, refusal = dirty.resume(row, one) if row else (0, "")
+        if refusal:
+            self.refusals.append(refusal)
+        else:
+            self.steps.append(Step(action="up", migration=one, start=start))
+
+    def _keep(self, row: Row) -> None:
+        if dirty.untouched(row):
+            self.steps.append(Step(action="mark", migration=row.migration))
+        else:
+            text = f"{dirty.half(row)}: finish going back to a revision before '{row.id}' with settle"
+            self.refusals.append(text)
+
+    # Exactly the target.
+
+    def settle(self) -> None:
+        """Apply contract files, or go back."""
+        for row in self._ahead():
+            self._down(row)
+        for row in self.rows:
+            if row.state == "reverting" and not self._beyond(row.id):
+                self._keep(row)
+        for one in self._wanted():
+            if one.phase == "expand" and not self._contracts(one):
+                self.refusals.append(
+                    f"'{one.name}' is an expand that has not run, so no new code can have proven itself on it: expand first"
+                )
+            else:
+                self._up(one)
+
+    def _contracts(self, one: Migration) -> bool:
+        return any(row.id == one.id and row.phase == "contract" and dirty.begun(row) for row in self.rows)
+
+    def _down(self, row: Row) -> None:
+        if not dirty.begun(row):
+            self.steps.append(Step(action="clear", migration=row.migration))
+            return
+        if row.state in ("running", "failed"):
+            self.refusals.append(f"{dirty.half(row)}, so there is no way back from it: release a revision from '{row.id}' on, to finish it")
+            return
+        if text := self._lost(row):
+            self.refusals.append(text)
+            return
+        start, refusal = dirty.back(row)
+        if refusal:
+            self.refusals.append(refusal)
+        else:
+            self.steps.append(Step(action="down", migration=row.migration, start=start))
+
+    def _lost(self, row: Row) -> str:
+        way = row.migration.way
+        if way == "restore-only":
+            return f"'{row.name}' has no way back but a restore: release a revision from '{row.id}' on, or restore a backup made before it"
+        if way == "lossy" and row.id not in self.lossy:
+            return f"going back from '{row.name}' loses data: allow it by name ('{row.id}'), or release a revision from '{row.id}' on"
+        return ""

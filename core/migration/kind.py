@@ -1,0 +1,91 @@
+"""What a statement is, read from PostgreSQL's own parse tree: whether it needs to stand alone, and whether it may be repeated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pglast import ast, enums
+
+# The server refuses these inside a transaction block.
+ALONE = (
+    ast.VacuumStmt,
+    ast.AlterSystemStmt,
+    ast.CreatedbStmt,
+    ast.DropdbStmt,
+    ast.CreateTableSpaceStmt,
+    ast.DropTableSpaceStmt,
+    ast.CreateSubscriptionStmt,
+    ast.DropSubscriptionStmt,
+)
+# Settings that the header has: set in the file they would outlive the retry, or come too late.
+LIMITS = ("lock_timeout", "statement_timeout", "transaction_timeout")
+# What has the same end however often it runs.
+AGAIN = (ast.CommentStmt, ast.GrantStmt, ast.RefreshMatViewStmt, ast.ReindexStmt, ast.SelectStmt, ast.AlterSystemStmt, ast.VariableSetStmt)
+WRITES = (ast.UpdateStmt, ast.DeleteStmt, ast.InsertStmt)
+
+
+def concurrent(node: Any) -> bool:
+    """Say whether a statement has CONCURRENTLY, as CREATE INDEX, DROP INDEX, REINDEX and DETACH PARTITION may."""
+    if isinstance(node, ast.ReindexStmt):
+        return any(param.defname == "concurrently" for param in node.params or ())
+    if isinstance(node, ast.AlterTableStmt):
+        return any(isinstance(command.def_, ast.PartitionCmd) and command.def_.concurrent for command in node.cmds or ())
+    # REFRESH MATERIALIZED VIEW CONCURRENTLY is fine in a transaction.
+    return isinstance(node, ast.IndexStmt | ast.DropStmt) and bool(node.concurrent)
+
+
+def alone(node: Any) -> bool:
+    """Say whether the server refuses a statement inside a transaction block."""
+    if isinstance(node, ast.VacuumStmt):
+        return bool(node.is_vacuumcmd)  # ANALYZE is one too
+    whole = isinstance(node, ast.ReindexStmt) and node.kind != enums.ReindexObjectType.REINDEX_OBJECT_INDEX and node.relation is None
+    return whole or concurrent(node) or isinstance(node, ALONE)
+
+
+def commits(node: Any) -> bool:
+    """Say whether a statement may commit by itself: outside a transaction DO and CALL can, so nothing else may go with them."""
+    return isinstance(node, ast.DoStmt | ast.CallStmt)
+
+
+def repeatable(node: Any) -> bool:
+    """Say whether a statement that may have happened can safely be sent again."""
+    if isinstance(node, ast.IndexStmt | ast.CreateStmt | ast.CreateSchemaStmt | ast.CreateExtensionStmt | ast.CreateSeqStmt):
+        return bool(node.if_not_exists)
+    if isinstance(node, ast.DropStmt | ast.DropdbStmt):
+        return bool(node.missing_ok)
+    return isinstance(node, (*AGAIN, ast.VacuumStmt))
+
+
+def refusal(node: Any) -> str:
+    """Return why a statement cannot be part of a migration; empty when it can."""
+    if isinstance(node, ast.TransactionStmt):
+        return "opens or ends a transaction: each file has its own, so take this out"
+    if isinstance(node, ast.CopyStmt) and node.filename is None:
+        return "copies from or to the client, which sends no rows: write INSERT, or load the rows in a script of your own"
+    if isinstance(node, ast.VariableSetStmt) and node.name in LIMITS:
+        return f"sets {node.name}: write '-- {node.name}: 2s' at the top instead, which also holds for retries"
+    if isinstance(node, ast.DiscardStmt) or (isinstance(node, ast.VariableSetStmt) and node.kind == enums.VariableSetKind.VAR_RESET_ALL):
+        return "resets the session, and its time limits with it: take this out"
+    return ""
+
+
+def index(node: Any) -> tuple[str, str]:
+    """Return the table and the index of a CREATE INDEX CONCURRENTLY with a name, as the server would quote them; else two empty texts."""
+    if isinstance(node, ast.IndexStmt) and node.concurrent and node.idxname:
+        return table(node.relation), node.idxname
+    return "", ""
+
+
+def table(relation: Any) -> str:
+    """Write a table's name with its schema, if it has one, with quotes."""
+    parts = [part for part in (relation.schemaname, relation.relname) if part]
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def limited(node: Any) -> bool:
+    """Say whether a LIMIT is anywhere in a statement, subqueries and WITH included."""
+    if isinstance(node, ast.SelectStmt) and node.limitCount is not None:
+        return True
+    if isinstance(node, tuple):
+        return any(limited(part) for part in node)
+    return isinstance(node, ast.Node) and any(limited(getattr(node, name)) for name in node)

@@ -1,0 +1,190 @@
+"""Backups of a database: made from one snapshot, whole or not there, with a manifest written last.
+
+A backup is the folder `<folder>/<database>/<id>/`. While it is made it is `.<id>.partial` beside that name; what a killed deployer left
+of one is removed by the next step that holds the lock.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sluice.core.backup.format import Compression, Format, file
+from sluice.core.backup.manifest import GLOBALS, MANIFEST, SCHEMA, Manifest, name
+from sluice.core.backup.rule import hollow, nothing
+from sluice.core.backup.schema import digest, normal
+from sluice.core.clock import Clock, SystemClock
+from sluice.core.commands import dump as say
+from sluice.core.errors import BackupFailed, Refused
+from sluice.core.store import Store
+from sluice.systems.client import Client, client, packing
+from sluice.systems.lock import held
+from sluice.systems.part import parts, seal, settle
+from sluice.systems.source import Source, reading
+from sluice.systems.tool import env, run, running
+
+PARTIAL = ".partial"
+# A dump has no indexes and is packed: measured at 0.2 to 0.5 of pg_database_size. Text of numbers and bytes may double it unpacked.
+SPACE = {Compression.NONE: 2.0}
+PACKED = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one backup is made."""
+
+    store: Store
+    format: Format
+    compression: Compression
+    client: Client
+    jobs: int
+    clean: bool
+    look: Callable[[], None]
+
+
+def make(
+    store: Store,
+    folder: Path,
+    *,
+    format: Format = Format.CUSTOM,
+    compression: Compression | None = None,
+    jobs: int = 1,
+    clean: bool = False,
+    revision: str | None = None,
+    paused: bool = False,
+    first: bool = False,
+    release: str = "",
+    system: str = "",
+    encrypt: Sequence[str] = (),
+    wait: float = 60.0,
+    clock: Clock | None = None,
+) -> Manifest:
+    """Dump a database into `<folder>/<database>/<id>/` and return its manifest.
+
+    `compression` None takes the best that pg_dump offers; `jobs` are for the directory format; `clean` makes a plain dump drop what it
+    makes. `first` allows an empty database. `system` is the expected system identifier. `encrypt` is a command that reads a file from
+    stdin and writes it to stdout, run for each file (age, gpg); the plain ones stay beside, since the drill reads them. Waits up to `wait`
+    seconds for the database's lock.
+    Refused when it must not begin, BackupFailed when it did not hold, Interrupted when its lock was ended: then nothing is left.
+    """
+    clock = clock or SystemClock()
+    with held(store, "backup", wait=wait, clock=clock) as lock, reading(store, "backup") as source:
+        home = _home(folder, store.dbname)
+        asked = client(store)
+        plan = Plan(store, format, compression or packing(store, asked, format), asked, jobs, clean, lock.check)
+        _fit(source, plan, home, system=system, first=first, double=bool(encrypt))
+        facts = {"revision": revision, "paused": paused, "first": first, "for_release": release}
+        return _make(source, plan, home, facts, encrypt, clock)
+
+
+def _home(folder: Path, dbname: str) -> Path:
+    """Return the folder of one database's backups, made for its user alone; Refused when others may look into it."""
+    home = folder / dbname
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Refused([f"'{home}' cannot be made ({error.strerror}): name another folder for backups"]) from None
+    mode = home.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise Refused([f"'{home}' has mode {mode:04o}, not 0700, and backups are as secret as the database: run chmod 700 '{home}'"])
+    for left in home.glob(f".*{PARTIAL}"):
+        shutil.rmtree(left)
+    return home
+
+
+def _fit(source: Source, plan: Plan, home: Path, *, system: str, first: bool, double: bool) -> None:
+    """Refuse, with all reasons at once, what would fail in the middle."""
+    reasons = [*_same(source, plan.store, system), *_room(source, plan, home, double)]
+    if plan.client.major < source.major:
+        reasons.append(
+            f"pg_dump {plan.client.major} cannot dump a server {source.major}: install the client of {source.major}, or point `tools` to it"
+        )
+    unreadable = source.unreadable()
+    reasons += [f"{one} cannot be read by '{plan.store.user}': grant pg_read_all_data to {plan.store.user}" for one in unreadable]
+    if not (first or unreadable or source.filled()):
+        reasons.append(nothing(source.database))
+    if reasons:
+        raise Refused(reasons, headline=f"no backup of {plan.store.place} was begun")
+
+
+def _same(source: Source, store: Store, system: str) -> list[str]:
+    wrong = []
+    if source.database != store.dbname:
+        wrong.append(f"the server connected to database '{source.database}', not '{store.dbname}': a pooler may have renamed it")
+    if system and source.system != system:
+        wrong.append(f"the server is system {source.system}, not {system}: is {store.host}:{store.port} the right one?")
+    return wrong
+
+
+def _room(source: Source, plan: Plan, home: Path, double: bool) -> list[str]:
+    wanted = source.size * SPACE.get(plan.compression, PACKED) * (2 if double else 1)
+    free = shutil.disk_usage(home).free
+    if free >= wanted:
+        return []
+    return [f"'{home}' has {free / 2**20:.0f} MiB free, {wanted / 2**20:.0f} MiB are wanted: prune backups, or name another folder"]
+
+
+def _make(source: Source, plan: Plan, home: Path, facts: dict[str, Any], encrypt: Sequence[str], clock: Clock) -> Manifest:
+    begun, id = clock.now(), name(source.taken, secrets.token_hex(2))
+    partial = home / f".{id}{PARTIAL}"
+    partial.mkdir(mode=0o700)
+    try:
+        found = _write(source, plan, partial)
+        written = parts(partial, plan.look)
+        if encrypt:
+            written = seal(partial, written, encrypt, env(plan.store), plan.look)
+        sums = {"parts": written, "size": sum(one.size for one in written), "seconds": clock.now() - begun}
+        manifest = Manifest.model_validate({"id": id, **_known(source, plan), **facts, **found, **sums})
+        if reason := hollow(manifest):
+            raise BackupFailed(reason)
+        plan.look()
+        settle(partial, home / id, MANIFEST, manifest.model_dump_json(indent=1))
+        return manifest
+    except OSError as error:
+        raise BackupFailed(f"'{partial}' cannot be written ({error.strerror}): make room, then try again") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _known(source: Source, plan: Plan) -> dict[str, Any]:
+    names = ("database", "server", "system", "snapshot", "lsn")
+    how = {"format": plan.format, "compression": plan.compression, "client": plan.client.version, "made_at": source.taken}
+    return {name: getattr(source, name) for name in names} | how
+
+
+def _write(source: Source, plan: Plan, to: Path) -> dict[str, Any]:
+    """Dump and, while that runs, count in the same snapshot."""
+    store, before = plan.store, source.sequences()
+    with running(_dump(source, plan, to), env(store)) as dump:
+
+        def look() -> None:
+            plan.look()
+            if dump.over:
+                dump.wait(plan.look)  # raises at once when it has failed, before hours of counting
+
+        run(say.schema(store, to=str(to / SCHEMA), snapshot=source.snapshot), env(store), look)
+        run(say.globals(store, to=str(to / GLOBALS), passwords=source.superuser), env(store), look)
+        rows = source.rows(look)
+        notes = dump.wait(plan.look)
+    after = source.sequences()
+    spans = {one: (value, after.get(one, value)) for one, value in before.items()}
+    return {"rows": rows, "sequences": spans, "shape": digest(normal((to / SCHEMA).read_text())), "notes": notes}
+
+
+def _dump(source: Source, plan: Plan, to: Path) -> list[str]:
+    return say.dump(
+        plan.store,
+        to=str(to / file(plan.format, plan.compression)),
+        form=plan.format,
+        compression=plan.compression,
+        client=plan.client.major,
+        snapshot=source.snapshot,
+        jobs=plan.jobs,
+        clean=plan.clean,
+        statistics=plan.client.statistics,
+    )

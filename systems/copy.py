@@ -1,0 +1,54 @@
+"""A database made beside another of the same kind, and dropped again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from sluice.core.errors import BackupFailed
+
+# The column of the locale's name has changed its own: 15 and 16 know only ICU's.
+KIND = """
+    select pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider::text, {locale}, {rules}, r.rolname
+    from pg_database d join pg_roles r on r.oid = d.datdba where datname = {name}
+"""
+PROVIDER = {"c": "libc", "i": "icu", "b": "builtin"}
+
+
+def create(connection: psycopg.Connection[Any], like: str, name: str) -> None:
+    """Make an empty database with another's encoding, locale and owner, from template0; BackupFailed when the name is taken."""
+    query = sql.SQL("create database {} template template0 {}").format(sql.Identifier(name), _kind(connection, like))
+    try:
+        connection.execute(query)
+    except psycopg.errors.DuplicateDatabase:
+        raise BackupFailed(f"database '{name}' exists already, and nothing is restored over it: drop it when nobody needs it") from None
+
+
+def _kind(connection: psycopg.Connection[Any], like: str) -> sql.Composed:
+    version = connection.info.server_version // 10000
+    locale = "datlocale" if version >= 17 else "daticulocale" if version >= 15 else "null"
+    rules = "daticurules" if version >= 16 else "null"
+    text = KIND.replace("datlocprovider::text", "datlocprovider::text" if version >= 15 else "'c'")
+    query = sql.SQL(text).format(locale=sql.SQL(locale), rules=sql.SQL(rules), name=sql.Literal(like))
+    row = connection.execute(query).fetchone()
+    if row is None:
+        raise BackupFailed(f"database '{like}' is gone: nothing to compare a copy with")
+    return _options(*row, old=version < 15)
+
+
+def _options(
+    encoding: str, collate: str, ctype: str, provider: str, locale: str | None, rules: str | None, owner: str, *, old: bool
+) -> sql.Composed:
+    pairs = {"encoding": encoding, "lc_collate": collate, "lc_ctype": ctype}
+    pairs |= {} if old else {"locale_provider": PROVIDER[provider]}
+    pairs |= {f"{PROVIDER[provider]}_locale": locale} if locale else {}
+    pairs |= {"icu_rules": rules} if rules else {}
+    said = [sql.SQL("{} {}").format(sql.SQL(one), sql.Literal(value)) for one, value in pairs.items()]
+    return sql.SQL(" ").join([*said, sql.SQL("owner {}").format(sql.Identifier(owner))])
+
+
+def drop(connection: psycopg.Connection[Any], name: str) -> None:
+    """Drop a database that a drill has made, with all sessions on it; one that is gone is fine."""
+    connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))

@@ -1,0 +1,120 @@
+"""SQL migrations in a real database: look, read, run.
+
+A run expects to be alone: whoever calls it holds the database's lock, and hands over a `check` that raises once it is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psycopg
+
+from sluice.core.clock import Clock, SystemClock
+from sluice.core.errors import ConfigError, Refused, Superseded, Unreachable
+from sluice.core.migration.file import Migration
+from sluice.core.migration.file import folder as parsed
+from sluice.core.migration.history import Plan, basis
+from sluice.core.migration.row import Row
+from sluice.core.store import Store
+from sluice.systems import migration_table as table
+from sluice.systems.migration_session import Session, opened, orphans, where
+from sluice.systems.migration_step import Run, perform
+from sluice.systems.postgres import primary
+
+# Seconds of waiting for locks and dumps: longer, and a person should look.
+BUDGET = 60.0
+
+
+def read(folder: Path) -> list[Migration]:
+    """Read `migrations/<database>/`, in order; ConfigError has every problem of its files."""
+    try:
+        return parsed({path.name: path.read_text() for path in sorted(folder.iterdir()) if path.suffix == ".sql"})
+    except OSError as error:
+        raise ConfigError([f"{error.filename}: cannot be read ({error.strerror})"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{folder}: has a file that is not UTF-8 ({error.reason} at byte {error.start})"]) from None
+
+
+def look(store: Store) -> list[Row]:
+    """Return the history of a database, with any role that may read it; none when nothing was ever run."""
+    try:
+        with opened(store, "sluice", read=True) as session:
+            return table.rows(session)
+    except psycopg.Error as error:
+        raise Unreachable(f"{where(store)}: {primary(error)}") from None
+
+
+def run(
+    store: Store,
+    plan: Plan,
+    *,
+    check: Callable[[], object],
+    release: str = "",
+    by: str = "",
+    budget: float = BUDGET,
+    clock: Clock | None = None,
+    log: Callable[[str], object] = print,
+) -> list[str]:
+    """Run a plan, step by step, and return the names of what ran.
+
+    `budget`: seconds of waiting for locks and dumps in all. Refused when the plan has refusals; MigrationFailed at the first step
+    that does not go through; Superseded when the history is not the planned one; whatever `check` raises, which leaves the row as it
+    is, since the lock may be another's by then.
+    """
+    if plan.refusals:
+        raise Refused(plan.refusals, headline=f"{where(store)} cannot be migrated to '{plan.target}':")
+    clock = clock or SystemClock()
+    job = Run(store, check, clock, log, clock.now() + budget, budget, release, by)
+    check()
+    if plan.steps:
+        _prepare(job, plan)
+    for step in plan.steps:
+        log(f"migration {step.migration.name}: {step.action}")
+        perform(job, step)
+    return [step.migration.name for step in plan.steps]
+
+
+def prepare(store: Store) -> None:
+    """Make the history table unless it is there; Refused when this role may not."""
+    try:
+        with opened(store, "sluice") as session:
+            _table(session, store)
+    except psycopg.Error as error:
+        raise Unreachable(f"{where(store)}: {primary(error)}") from None
+
+
+def _prepare(job: Run, plan: Plan) -> None:
+    """Make the table, end what a dead deployer has left running, and see that the history is the one that was planned for."""
+    try:
+        with opened(job.store, "sluice") as session:
+            _table(session, job.store)
+            for one in orphans(session):
+                job.log(f"migration: ended {one}, which a dead deployer had left")
+            if basis(table.rows(session)) != plan.basis:
+                raise Superseded(f"{where(job.store)}: its migrations have changed since they were planned: `pulumi up` plans again")
+    except psycopg.Error as error:
+        raise Unreachable(f"{where(job.store)}: {primary(error)}") from None
+
+
+def _table(session: Session, store: Store) -> None:
+    try:
+        table.make(session)
+    except psycopg.errors.InsufficientPrivilege as error:
+        why = (
+            f"the history table sluice_history.migration cannot be made ({primary(error)}): grant CREATE on the database to '{store.user}'"
+        )
+        raise Refused([f"{where(store)}: {why}"]) from None
+
+
+def losses(store: Store, migrations: Sequence[Migration]) -> dict[str, int]:
+    """Return what going back would lose, as each lossy migration counts it; one without `loses` is not in it."""
+    try:
+        with opened(store, "sluice", read=True) as session:
+            return {one.id: _count(session.execute(one.loses.encode()).fetchone()) for one in migrations if one.loses}
+    except psycopg.Error as error:
+        raise Unreachable(f"{where(store)}: {primary(error)}") from None
+
+
+def _count(row: Sequence[object] | None) -> int:
+    return int(str(row[0])) if row and row[0] is not None else 0

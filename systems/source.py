@@ -1,0 +1,115 @@
+"""What a database holds, read in one snapshot: rows per table, sequences, where and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from sluice.core.errors import Unreachable
+from sluice.core.store import Store
+from sluice.systems.lock import connect
+from sluice.systems.postgres import primary
+
+# As a dump: it queues behind an exclusive lock no longer than this.
+LOCK = "30s"
+# Tables whose rows a dump holds: partitions count, not their parents; members of extensions are made by the extension.
+TABLES = """
+    select n.nspname, c.relname, has_table_privilege(c.oid, 'select'), has_schema_privilege(n.oid, 'usage')
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+        and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+        and n.nspname <> 'sluice_aside'
+    order by 1, 2
+"""
+# One that nobody has drawn from stands before its start. The shared view hides what the role may not read: null is told, not skipped.
+SEQUENCES = """
+    select schemaname || '.' || sequencename, coalesce(last_value, start_value - increment_by),
+           has_sequence_privilege(format('%I.%I', schemaname, sequencename), 'select')
+    from pg_sequences where schemaname <> 'sluice_aside' and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass
+        and d.objid = format('%I.%I', schemaname, sequencename)::regclass and d.deptype = 'e')
+    order by 1
+"""
+WHERE = """
+    select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text,
+           extract(epoch from now())::float8, current_database(), pg_database_size(current_database()),
+           current_setting('server_version'), current_setting('server_version_num')::int / 10000,
+           (select rolsuper from pg_roles where rolname = current_user)
+"""
+SYSTEM = "select system_identifier::text from pg_control_system()"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A live database in a read-only transaction; `taken` is in seconds since the epoch, `size` in bytes with indexes."""
+
+    connection: psycopg.Connection[Any]
+    snapshot: str
+    lsn: str
+    taken: float
+    database: str
+    size: int
+    server: str
+    major: int
+    superuser: bool
+    system: str
+
+    def unreadable(self) -> list[str]:
+        """Return the tables and sequences that this role may not read, each of which would end a dump."""
+        rows = self.connection.execute(TABLES).fetchall()
+        tables = [f"table {schema}.{table}" for schema, table, read, use in rows if not (read and use)]
+        return tables + [f"sequence {name}" for name, _, read in self.connection.execute(SEQUENCES) if not read]
+
+    def filled(self) -> bool:
+        """Say whether any table has a row."""
+        return any(self._one("select exists (select from {})", *name) for name in self._names())
+
+    def rows(self, look: Callable[[], None]) -> dict[str, int]:
+        """Count every table; `look` is called between them and may raise to stop."""
+        counts = {}
+        for schema, table in self._names():
+            look()
+            counts[f"{schema}.{table}"] = int(self._one("select count(*) from {}", schema, table))
+        return counts
+
+    def sequences(self) -> dict[str, int]:
+        """Return each sequence's value now: they know no snapshot."""
+        return {name: int(value) for name, value, _ in self.connection.execute(SEQUENCES)}
+
+    def _names(self) -> list[tuple[str, str]]:
+        return [(schema, table) for schema, table, *_ in self.connection.execute(TABLES).fetchall()]
+
+    def _one(self, query: LiteralString, schema: str, table: str) -> Any:
+        row = self.connection.execute(sql.SQL(query).format(sql.Identifier(schema, table))).fetchone()
+        assert row is not None
+        return row[0]
+
+
+@contextmanager
+def reading(store: Store, step: str) -> Iterator[Source]:
+    """Open one exported snapshot of a database, for as long as the block; Unreachable with the server's own primary message."""
+    try:
+        with connect(store, step, autocommit=False) as connection:
+            yield _source(connection)
+            connection.rollback()
+    except psycopg.Error as error:
+        raise Unreachable(f"database {store.place}: {primary(error)}") from None
+
+
+def _source(connection: psycopg.Connection[Any]) -> Source:
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    # Row security would hide rows from the count and from the dump: better an error.
+    connection.execute(f"set row_security = off; set lock_timeout = '{LOCK}'; set idle_in_transaction_session_timeout = 0")
+    snapshot = _row(connection, "select pg_export_snapshot()")[0]
+    return Source(connection, snapshot, *_row(connection, WHERE), *_row(connection, SYSTEM))
+
+
+def _row(connection: psycopg.Connection[Any], query: str) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row

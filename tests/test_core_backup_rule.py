@@ -1,0 +1,133 @@
+"""Rules about backups."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.core.backup.manifest import Backup
+from sluice.core.backup.rule import differs, empty, expendable, hollow, mutual, stale
+from tests.test_core_backup_manifest import ID, drilled, manifest
+
+SEEN = {"rows": {"public.a": 3, "public.b": 0}, "sequences": {"public.s": 6}, "shape": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (1000.0, ""),
+        (1900.0, ""),
+        (1901.0, f"backup {ID} is 901 s old, at most 900 s are allowed: make another"),
+        (940.0, ""),
+        (939.0, f"backup {ID} is from 61 s in the future: set the clocks right, then make another"),
+    ],
+)
+def test_stale(now: float, said: str):
+    """A backup is relied on for 15 minutes; one from the future is a clock's mistake, not a fresh one."""
+    assert stale(manifest(), now) == said
+
+
+def test_most():
+    """How old it may be can be said."""
+    assert stale(manifest(), 1011, most=10) == f"backup {ID} is 11 s old, at most 10 s are allowed: make another"
+
+
+def test_empty():
+    """Tables without rows are as empty as no table."""
+    assert empty({})
+    assert empty({"public.a": 0})
+    assert not empty({"public.a": 0, "public.b": 1})
+
+
+def test_hollow():
+    """A backup without rows is none, unless it was the first deployment."""
+    wanted = f"backup {ID} of 'shop' holds no row, which is right on a first deployment only: was it the right database?"
+    assert hollow(manifest(rows={"public.a": 0})) == wanted
+    assert hollow(manifest(rows={})) == wanted
+    assert hollow(manifest(rows={}, first=True)) == ""
+    assert hollow(manifest()) == ""
+
+
+@pytest.mark.parametrize("value", [5, 6, 7])
+def test_same(value: int):
+    """A copy is the same when every count is, and each sequence stands where it did at some moment of the dump."""
+    assert differs(manifest(), **{**SEEN, "sequences": {"public.s": value}}) == []
+
+
+def test_backwards():
+    """A sequence that counts down is compared in its own direction."""
+    down = manifest(sequences={"public.s": (-5, -7)})
+    assert differs(down, **{**SEEN, "sequences": {"public.s": -6}}) == []
+    assert differs(down, **{**SEEN, "sequences": {"public.s": -4}}) == ["sequence public.s: -4 in the copy, -7 to -5 in the manifest"]
+
+
+def test_differs():
+    """Every difference is told, not the first alone."""
+    assert differs(
+        manifest(sequences={"public.s": (5, 5), "public.t": (1, 1)}),
+        rows={"public.a": 2, "public.c": 4},
+        sequences={"public.s": 6, "public.u": 1},
+        shape="f" * 64,
+        change=["-old", "+new"],
+    ) == [
+        "table public.a: 2 rows in the copy, 3 in the manifest",
+        "table public.b: not in the copy, 0 rows in the manifest",
+        "table public.c: 4 rows in the copy, not in the manifest",
+        "sequence public.s: 6 in the copy, 5 in the manifest",
+        "sequence public.t: not in the copy",
+        "sequence public.u: not in the manifest",
+        "schema: SHA-256 ffffffffffff in the copy, aaaaaaaaaaaa in the manifest\n    -old\n    +new",
+    ]
+
+
+def backups(*words: str) -> list[Backup]:
+    """Make backups oldest first: v is verified, u is not; the id is the place in the list."""
+    made = [manifest(id=str(place), made_at=float(place)) for place in range(len(words))]
+    return [Backup(folder="/f", manifest=one, drilled=drilled() if word == "v" else None) for one, word in zip(made, words, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("words", "needed", "keep", "gone"),
+    [
+        ("vvv", [], 2, "0"),
+        ("vvv", [], 0, "01"),  # the last verified one always stays
+        ("vvv", ["0"], 1, "1"),
+        ("vuu", [], 1, ""),  # what failed since counts for nothing
+        ("uvuv", [], 1, "012"),
+        ("uvuv", [], 2, "0"),
+        ("uv", ["0"], 1, ""),
+        ("uuu", [], 1, ""),
+        ("vv", [], 3, ""),
+        ("", [], 1, ""),
+    ],
+)
+def test_expendable(words: str, needed: list[str], keep: int, gone: str):
+    """Verified ones beyond `keep` go, oldest first, and unverified ones that are older than all that stay."""
+    assert [one.id for one in expendable(backups(*words)[::-1], needed, keep)] == list(gone)
+
+
+@given(st.lists(st.sampled_from("vu"), max_size=8), st.sets(st.integers(0, 7)), st.integers(0, 4))
+def test_never(words: list[str], needed: set[int], keep: int):
+    """Whatever there is, neither the last verified one nor a needed one goes, and `keep` verified ones are left."""
+    made, wanted = backups(*words), {str(one) for one in needed}
+    gone = expendable(made, wanted, keep)
+    proven = [one for one in made if one.verified]
+    assert not (proven and proven[-1] in gone)
+    assert not wanted & {one.id for one in gone}
+    assert len([one for one in proven if one not in gone]) >= min(keep, len(proven))
+    assert all(first.manifest.made_at < second.manifest.made_at for first, second in itertools.pairwise(gone))
+
+
+def test_mutual():
+    """Several backups are consistent with each other only when writers were stopped for all; else the sentence names who went on."""
+    still, busy = manifest(paused=True), manifest(database="mail", made_at=1012.34)
+    assert mutual([busy]) == "'mail': consistent in itself, its snapshot is one moment"
+    assert mutual([still, manifest(database="mail", paused=True)]) == (
+        "'shop', 'mail': consistent with each other, writers were stopped for all of them"
+    )
+    assert mutual([still, busy]) == (
+        "'shop', 'mail': not consistent with each other, writers of 'mail' went on, and the snapshots are 12.3 s apart"
+    )

@@ -1,0 +1,113 @@
+"""What a preview says about statements: locks as a real server takes them, and rules by the size of a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluice.core.migration.explain import explain, human
+from sluice.core.migration.file import parse
+
+GB = 2**30
+
+
+def findings(text: str, size: int = 0) -> list[tuple[str, str, int]]:
+    found = explain([parse("1_a", text, "select 1")], {"public.users": size})[0].findings
+    return [(one.level, one.rule, one.line) for one in found]
+
+
+def test_lines():
+    """A preview has a line for the file, one for each statement, and one for each rule that it breaks."""
+    text = (
+        "-- lock_timeout: 500ms\nalter table users\n  alter n type bigint;\ncreate table new (u int "
+        "references users);\ncreate index on new (u);\ndo $$ begin end $$"
+    )
+    type = "writes the whole table again while nobody can read it: add a new column, fill both, and drop the old one in a later contract"
+    assert explain([parse("7_x", text)], {"public.users": 2 * GB})[0].lines == (
+        "7_x: expand, restore-only, one transaction, lock_timeout 500ms, statement_timeout 30m",
+        "  1. alter table users alter n type bigint: ACCESS EXCLUSIVE on users (2 GB), blocks reads and writes, rewrites all of it",
+        "  2. create table new (u int references users): SHARE ROW EXCLUSIVE on users (2 GB), blocks writes",
+        "  3. create index on new (u): locks nothing that is in use",
+        "  4. do '…': runs code whose locks cannot be foreseen",
+        "  warning, line 1: there is no way back but a restore: write a .down.sql file beside it if there can be one",
+        f"  error, line 2: 'users' (2 GB): {type}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("index", "create index on users (a)"),
+        ("not null", "alter table users alter a set not null"),
+        ("volatile default", "alter table users add b uuid default gen_random_uuid()"),
+        ("volatile default", "alter table users add b serial"),
+        ("volatile default", "alter table users add b int generated always as identity"),
+        ("type", "alter table public.users alter a type bigint"),
+        ("foreign key", "alter table users add foreign key (a) references orders"),
+        ("check", "alter table users add constraint c check (a > 0)"),
+        ("unique", "alter table users add primary key (a)"),
+        ("unbatched", "update users set a = 1"),
+    ],
+)
+def test_size_decides(rule: str, text: str):
+    """A statement that is slow on a large table is an error there, and a warning on a small one."""
+    assert findings(text, 99 * 2**20) == [("warning", rule, 1)]
+    assert findings(text, 100 * 2**20) == [("error", rule, 1)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("rename", "alter table users rename a to b"),
+        ("rename", "alter table users rename to people"),
+        ("drop", "alter table users drop column a"),
+        ("drop", "drop table users"),
+        ("truncate", "truncate users cascade"),
+    ],
+)
+def test_always(rule: str, text: str):
+    """What breaks the version that runs now, or empties other tables, is an error whatever the size."""
+    assert findings(text) == [("error", rule, 1)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- transaction: none\ncreate index concurrently on users (a)",
+        "alter table users add b timestamptz default now(), add c int default 5",
+        "alter table users add constraint c check (a > 0) not valid; alter table users validate constraint "
+        "c; alter table users alter a set not null",
+        "alter table users add constraint f foreign key (a) references orders not valid",
+        "alter table users add constraint u unique using index i",
+        "create table users (a int); create index on users (a); alter table users alter a type text; update users set a = 1",
+        "create table users as select 1 as a; alter table users alter a set not null",
+        "-- phase: contract\nalter table users drop column a; drop table orders",
+        "-- backfill: batch=5\nupdate users set a = 1 where a in (select a from users where a <> 1 limit :batch)",
+        "alter index i rename to j",
+        "truncate users",
+    ],
+)
+def test_safe(text: str):
+    """The safe way of each rule breaks none, nor does what is done to a new table."""
+    assert findings(text, 9 * GB) == []
+
+
+def test_new_in_an_earlier_file():
+    """A table that an earlier pending file makes is as new as one of the same file."""
+    files = [parse("1_a", "create table users (a int)", "select 1"), parse("2_b", "create index on users (a)", "select 1")]
+    assert [one.findings for one in explain(files, {})] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 kB"), (5 * GB, "5 GB"), (9000 * 1024 * GB, "9000 TB")]
+)
+def test_human(size: int, text: str):
+    """Sizes are short."""
+    assert human(size) == text
+
+
+def test_a_table_that_is_there():
+    """`create table if not exists` of a table that is there makes nothing: what comes after it locks a table in use."""
+    text = "create table if not exists users (id int);\ncreate trigger t after insert on users execute function f();"
+    one = parse("0001_sync.sql", text)
+    assert "SHARE ROW EXCLUSIVE on users" not in "\n".join(explain([one], {})[0].lines)
+    assert "SHARE ROW EXCLUSIVE on users (1 MB)" in "\n".join(explain([one], {"public.users": 2**20})[0].lines)
