@@ -1,12 +1,28 @@
 """What a team declares."""
 
+from sluice.components.backup import Backup
 from sluice.components.canary import Canary
 from sluice.components.database import Database
 from sluice.components.flag import Flag
 from sluice.components.gate import Gate
+from sluice.components.migration import Migration
 from sluice.components.release import Release, ReleaseArgs
 from sluice.components.service import Service, ServiceArgs
 from sluice.components.smoke import SmokeTest
 from sluice.components.stack import Stack, program
 
-__all__ = ["Canary", "Database", "Flag", "Gate", "Release", "ReleaseArgs", "Service", "ServiceArgs", "SmokeTest", "Stack", "program"]
+__all__ = [
+    "Backup",
+    "Canary",
+    "Database",
+    "Flag",
+    "Gate",
+    "Migration",
+    "Release",
+    "ReleaseArgs",
+    "Service",
+    "ServiceArgs",
+    "SmokeTest",
+    "Stack",
+    "program",
+]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import getpass
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from sluice.components.stack import Stack
+from sluice.core.database import Database
+from sluice.core.errors import ConfigError, SluiceError
 from sluice.core.plan import Plan
 from sluice.core.requirement import Fact
 from sluice.core.settings import closed, missing
@@ -94,6 +98,7 @@ def record(stack: Stack, plan: Plan) -> dict[str, Any]:
         "version": release.version,
         "kind": release.kind,
         "services": services,
+        "schema": release.schema_,
         "approvals": spent,
         "git": _commit(),
         "by": _who(),
@@ -112,3 +117,53 @@ def _commit() -> str | None:
     """Return the commit of the program that deploys; None outside a repository."""
     asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return asked.stdout.strip() or None if asked.returncode == 0 else None
+
+
+def unknown(schema: Mapping[str, str], migrations: Mapping[str, str | Path]) -> list[str]:
+    """Return which revisions of config no file has, and everything that is wrong with the files, each with its path."""
+    return [why for name, target in schema.items() for why in _unknown(name, target, migrations)]
+
+
+def _unknown(name: str, target: str, migrations: Mapping[str, str | Path]) -> list[str]:
+    from sluice.systems.migrations import read
+
+    where = path(RELEASE, ["schema", name])
+    if name not in migrations:
+        known = ", ".join(migrations) or "none"
+        return [f"{where}: the program has no migrations of a database '{name}': known are {known}"]
+    try:
+        ids = [one.id for one in read(Path(migrations[name]))]
+    except ConfigError as error:
+        return error.problems
+    if target in ids:
+        return []
+    # In YAML 0008 without quotes is a number, and arrives as 8.
+    meant = [id for id in ids if id.lstrip("0") == target.lstrip("0")]
+    hint = f"did you mean '{meant[0]}'? put it in quotes" if meant else f"known are {', '.join(ids) or 'none'}"
+    return [f"{where}: '{migrations[name]}' has no revision '{target}': {hint}"]
+
+
+def outline(schema: Mapping[str, str], migrations: Mapping[str, str | Path]) -> list[str]:
+    """Return what preview says of the migrations of databases that are not there yet."""
+    from sluice.systems import schema as live
+
+    return [line for name, target in schema.items() for line in _named(name, live.outline(str(migrations[name]), target))]
+
+
+def _named(name: str, lines: Sequence[str]) -> list[str]:
+    return [f"{name}: {lines[0]}", *lines[1:]]
+
+
+def explain(wires: Sequence[Any], release: pulumi.Resource) -> None:
+    """Say what every pending migration will do to the databases as they are now, and what will be refused."""
+    from sluice.systems import schema as live
+
+    databases = [one for one in map(Database.read, wires) if one.target]
+    try:
+        pulumi.log.info("\n".join(line for one in databases for line in live.story(one)), release)
+        refusals = live.refusals(databases)
+    except SluiceError as error:
+        pulumi.log.warn(f"what the migrations will do cannot be said: {error}", release)
+        return
+    if refusals:
+        pulumi.log.warn("\n  - ".join(["as things are now, `pulumi up` will refuse this release:", *refusals]), release)

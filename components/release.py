@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import pulumi
 
 from sluice.components import facts
+from sluice.components.backup import Backup
 from sluice.components.base import Component
 from sluice.components.canary import Canary
 from sluice.components.database import Database
 from sluice.components.flag import Flag
 from sluice.components.gate import Gate
+from sluice.components.migration import Migration
 from sluice.components.service import Deployed, ServiceArgs, deploy
 from sluice.components.smoke import SmokeTest
 from sluice.components.stack import Stack
 from sluice.core.check import Check
+from sluice.core.database import Database as Wanted
 from sluice.core.moment import Moment
 from sluice.core.plan import Plan, plan, problems, text
 from sluice.core.requirement import Requirement
 from sluice.core.rollout import Pair, Rollout
 from sluice.core.settings.release import Service as Asked
 from sluice.core.spec import Spec
+from sluice.core.store import Store
 from sluice.core.thresholds import health, watches
 from sluice.core.version import Version
 from sluice.hooks.notify import Notify
@@ -38,13 +43,15 @@ Checks = Callable[[Version], list[Check]]
 class ReleaseArgs:
     """What a team declares once.
 
-    `journeys` are its smoke tests (core.journey); `well` and `watch` give more checks of a new version, for its health gate and
-    for its canary; `requirements` are what the machine that deploys must have.
+    `migrations` is a folder of SQL files for each database that has some; `journeys` are its smoke tests (core.journey); `well` and
+    `watch` give more checks of a new version, for its health gate and for its canary; `requirements` are what the machine that deploys
+    must have.
     """
 
     services: Sequence[ServiceArgs]
     databases: Sequence[str] = ()
     connections: int = 100
+    migrations: Mapping[str, str | Path] = field(default_factory=dict)
     journeys: Sequence[Mapping[str, Any]] = ()
     well: Checks | None = None
     watch: Checks | None = None
@@ -54,8 +61,8 @@ class ReleaseArgs:
 class Release(Component):
     """Takes a stack from the live release to the configured one, or leaves the live one serving.
 
-    Children, in order: preflight, announcement, baseline, the versions and their guards, health, smoke, canary, front (smoke through the
-    door), record, notice. `outputs` is the contract with other stacks.
+    Children, in order: preflight, announcement, baseline, backup, expand, the versions and their guards, health, smoke, canary, front
+    (smoke through the door), settle, record, notice. `outputs` is the contract with other stacks.
     """
 
     def __init__(
@@ -73,14 +80,18 @@ class Release(Component):
         self._announce(preflight)
         self.front = runtime.front(f"{name}-front", opts=self.below())
         self.database = self._database()
+        self._explain()
         ready = self._baseline(preflight)
-        self.versions = self._versions(ready)
+        saved = self._backup(ready)
+        grown = self._migration("expand", saved)
+        self.versions = self._versions(grown)
         self._flags()
         well = self._health()
         tried = self._smoke("smoke", well, self._addresses())
         canary = self._canary(tried)
         through = self._smoke("front", canary, self._doors(), fallback=True)
-        self.record = self._record(through)
+        settled = self._migration("settle", through)
+        self.record = self._record(settled)
         self._notify()
         self.outputs = self._outputs()
         self.register_outputs(self.outputs)
@@ -98,6 +109,7 @@ class Release(Component):
             now=self.stack.now,
         )
         wrong = problems(planned, most=self.runtime.replicas, weights=self.runtime.weights)
+        wrong += [] if planned.settled else facts.unknown(settings.release.schema_, self.args.migrations)
         if wrong:
             raise pulumi.RunError("\n".join(wrong))
         return planned
@@ -114,6 +126,16 @@ class Release(Component):
         refusals = [fact.line for fact in self.facts if not fact.ok]
         if refusals and pulumi.runtime.is_dry_run():
             pulumi.log.warn("\n  - ".join(["as things are now, `pulumi up` will refuse this release:", *refusals]), self)
+
+    def _explain(self) -> None:
+        """Say in preview what every pending migration does; where the database is not there yet, from its files alone."""
+        named = self.stack.settings.release.schema_
+        if not named or self.plan.settled or not pulumi.runtime.is_dry_run():
+            return
+        if self.plan.first:
+            pulumi.log.info("\n".join(facts.outline(named, self.args.migrations)), self)
+        else:
+            self._wanted().apply(lambda wires: facts.explain(wires, self))
 
     @property
     def _own(self) -> dict[str, Any]:
@@ -148,6 +170,53 @@ class Release(Component):
             connections=self.args.connections,
             opts=self.below(),
         )
+
+    def _backup(self, ready: pulumi.Resource) -> pulumi.Resource:
+        """Save what the migrations are about to change; a way back changes nothing that it would need."""
+        if not self.database:
+            return ready
+        rules = self.stack.settings.rollout.backup
+        self.backup = Backup(
+            f"{self.name}-backup",
+            release=self.plan.release,
+            settled=self.plan.settled,
+            databases=self._wanted(),
+            folder=self.runtime.backups,
+            rules=rules.model_copy(update={"when": "never"}) if self.plan.returning else rules,
+            needed=sorted({id for record in self.stack.proven for id in record.backups.values()}),
+            common=self._own,
+            opts=self.below(ready, self.database.store.resource),
+        )
+        return self.backup
+
+    def _migration(self, phase: Literal["expand", "settle"], after: pulumi.Resource) -> pulumi.Resource:
+        if not self.database or not self.args.migrations:
+            return after
+        return Migration(
+            f"{self.name}-{phase}",
+            release=self.plan.release,
+            settled=self.plan.settled,
+            phase=phase,
+            databases=self._wanted(),
+            folder=self.runtime.backups,
+            backups=self.backup.backups,
+            common={**self._own, **(self._fallback if phase == "settle" else {})},
+            opts=self.below(after),
+        )
+
+    def _wanted(self) -> pulumi.Output[list[dict[str, Any]]]:
+        """Return every database with what this release wants of it; of a settled release, whose steps do not run, none."""
+        if self.plan.settled or not self.database:
+            return pulumi.Output.from_input([])
+        store = self.database.store
+        server = {"host": store.host, "port": store.port, "user": store.user, "passfile": store.passfile, "tools": store.tools}
+        return pulumi.Output.all(**server).apply(lambda known: [self._one(name, known).wire() for name in self.args.databases])
+
+    def _one(self, name: str, server: Mapping[str, Any]) -> Wanted:
+        target = self.stack.settings.release.schema_.get(name, "")
+        known = any(name in record.schema_ for record in self.stack.proven[:1])
+        folder = str(Path(self.args.migrations[name]).absolute()) if target else ""
+        return Wanted(store=Store(**server, dbname=name), folder=folder, target=target, known=known)
 
     def _versions(self, ready: pulumi.Resource) -> dict[str, Deployed]:
         """Declare the released, the live and the warm versions; what serves, or has served, is frozen."""
@@ -281,7 +350,8 @@ class Release(Component):
     def _record(self, after: pulumi.Resource) -> Record:
         written = facts.record(self.stack, self.plan)
         previous = [record.text for record in self.stack.proven]
-        props = {**self._own, **self._fallback, "record": written, "previous": previous}
+        saved = {"backups": self.backup.backups} if self.database else {}
+        props = {**self._own, **self._fallback, "record": written, "previous": previous, **saved}
         return Record(f"{self.name}-record", props, self.below(after))
 
     def _announce(self, preflight: Preflight) -> None:

@@ -29,14 +29,16 @@ class Built(Value):
 
 
 class Record(Value):
-    """A release that passed everything. `git` is the program's commit, `approvals` the nonces it has spent."""
+    """A release that passed everything. `schema` is the revision of each database that it has migrations for, `backups` what was saved
+    before them, ids by database; `git` is the program's commit, `approvals` the nonces it has spent."""
 
     id: str
     version: str
     kind: Kind
     services: dict[str, Built]
     # The wire says `schema`, a name that pydantic keeps for itself.
-    schema_: str | None = Field(default=None, alias="schema")
+    schema_: dict[str, str] = Field(default={}, alias="schema")
+    backups: dict[str, str] = {}
     git: str | None = None
     by: str | None = None
     approvals: list[str] = []

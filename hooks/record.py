@@ -14,9 +14,9 @@ from sluice.hooks.base import Hook, Props
 class RecordProvider(Hook):
     """Puts this release in front of the proven ones.
 
-    Inputs beside every hook's: `record` (a `core.record.Record` without its time; {} of a settled release, which has one) and
-    `previous`, the `proven` of the stack's own last outputs. Outputs: `proven`, the last 20, newest first, a line each
-    (`core.record.Record.text`); `live`, the first of them as data.
+    Inputs beside every hook's: `record` (a `core.record.Record` without its time; {} of a settled release, which has one), `previous`,
+    the `proven` of the stack's own last outputs, and `backups`, ids by database. Outputs: `proven`, the last 20, newest first, a line
+    each (`core.record.Record.text`); `live`, the first of them as data.
     """
 
     def run(self, props: Props) -> Props:
@@ -27,7 +27,8 @@ class RecordProvider(Hook):
 
         proven = [Record.parse(line) for line in props.get("previous") or []]
         if props["record"]:
-            proven = prove(Record.read({**props["record"], "at": datetime.now(UTC).isoformat(timespec="seconds")}), proven)
+            saved = {"backups": props.get("backups") or {}}
+            proven = prove(Record.read({**props["record"], **saved, "at": datetime.now(UTC).isoformat(timespec="seconds")}), proven)
         return {"proven": [one.text for one in proven], "live": proven[0].shown}
 
 

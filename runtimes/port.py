@@ -68,13 +68,17 @@ class Front:
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """A database server as the services reach it. The password is in `passfile` (PGPASSFILE), never in an output."""
+    """A database server as the services reach it, and `tools`, the folder with its clients (pg_dump and others).
+
+    The password is in `passfile` (PGPASSFILE), never in an output.
+    """
 
     resource: Resource
     host: Output[str]
     port: Output[int]
     user: Output[str]
     passfile: Output[str]
+    tools: Output[str]
 
     def env(self, database: str) -> dict[str, Text]:
         """Return the variables with which libpq, and all that is built on it, finds a database."""
@@ -97,13 +101,18 @@ class Runtime(Protocol):
     Of every resource that is declared here: creating and deleting may be tried twice, and what is as declared stays untouched;
     a failed create leaves nothing behind and raises RuntimeFailed in one line; what has died is started again by a plain `up`; a second
     `up` and a refresh change nothing; destroying leaves no process. Names are unique within a stack.
-    `flags` is the file from which every version reads its feature flags (a JSON object of booleans), as SLUICE_FLAGS.
+    `flags` is the file from which every version reads its feature flags (a JSON object of booleans), as SLUICE_FLAGS; `backups` the
+    folder of the stack's backups, which outlives a destroy as data do.
     `replicas` is how many of one version it can run; None: any number.
     """
 
     @property
     def flags(self) -> Output[str]:
         """Return the path of the flags' file."""
+
+    @property
+    def backups(self) -> Output[str]:
+        """Return the path of the backups' folder; who makes the first one makes the folder."""
 
     replicas: int | None
 

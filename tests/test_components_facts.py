@@ -160,6 +160,7 @@ def test_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         "version": "2",
         "kind": "minor",
         "services": {"web": {"name": spec("2").name, "version": "2", "digest": ONE, "spec": spec("2").text}},
+        "schema": {},
         "approvals": [],
         "git": None,
         "by": "ada",
@@ -192,3 +193,29 @@ def test_who_without_a_name(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("getpass.getuser", nobody)
     there = stack()
     assert facts.record(there, planned(there, spec("2")))["by"] == f"user {os.getuid()}"
+
+
+def test_unknown_revisions(tmp_path: Path):
+    """Databases without migrations, revisions without a file, one that YAML took for a number, and wrong files are told at once."""
+    good, bad = tmp_path / "shop", tmp_path / "users"
+    for folder, name, text in ((good, "0008_a.sql", "select 1;"), (bad, "1_b.sql", "selec 1;")):
+        folder.mkdir()
+        (folder / name).write_text(text)
+    found = facts.unknown({"shop": "8", "orders": "1", "users": "1"}, {"shop": good, "users": bad})
+    assert found[:2] == [
+        f"sluice:release.schema.shop: '{good}' has no revision '8': did you mean '0008'? put it in quotes",
+        "sluice:release.schema.orders: the program has no migrations of a database 'orders': known are shop, users",
+    ]
+    assert found[2].startswith('1_b.sql: line 1: column 1: syntax error at or near "selec"')
+    assert facts.unknown({"shop": "0009"}, {"shop": good}) == [
+        f"sluice:release.schema.shop: '{good}' has no revision '0009': known are 0008"
+    ]
+    assert facts.unknown({"shop": "0008"}, {"shop": good}) == []
+
+
+def test_outline(tmp_path: Path):
+    """Preview of an empty stack tells the migrations from their files."""
+    (tmp_path / "0001_a.sql").write_text("create table a (id int);")
+    lines = facts.outline({"shop": "0001"}, {"shop": tmp_path})
+    assert lines[0] == "shop: '' -> '0001'"
+    assert lines[1].startswith("  0001_a: expand, restore-only, one transaction")

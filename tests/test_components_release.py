@@ -94,6 +94,7 @@ def test_children(shop: Shop, world: World):
     assert world.tree == sorted(
         [
             "shop > shop-announcement (Notify)",
+            "shop > shop-backup (Backup)",
             "shop > shop-baseline (Preflight)",
             "shop > shop-canary (Canary)",
             "shop > shop-database (Database)",
@@ -105,6 +106,7 @@ def test_children(shop: Shop, world: World):
             "shop > shop-preflight (Preflight)",
             "shop > shop-record (Record)",
             "shop > shop-smoke (SmokeTest)",
+            "shop-backup > shop-backup-dump (Backup)",
             "shop-canary > shop-canary-ladder (Canary)",
             "shop-database > shop-database-server (Store)",
             "shop-flag-beta > shop-flag-beta-switch (Flag)",
@@ -129,8 +131,9 @@ def test_order(shop: Shop, world: World):
     old, new = (([shop.name("web", v), shop.name("api", v)]) for v in "12")
     assert after(world, "shop-preflight") == set()
     assert after(world, "shop-baseline") == {"shop-preflight", "shop-front"}
-    assert all({"shop-baseline", "shop-database-server"} <= after(world, name) for name in new)
-    assert all("shop-baseline" not in after(world, name) for name in old)
+    assert {"shop-baseline", "shop-database-server"} <= after(world, "shop-backup-dump")
+    assert all({"shop-backup-dump", "shop-database-server"} <= after(world, name) for name in new)
+    assert all("shop-backup-dump" not in after(world, name) for name in old)
     assert all(after(world, f"{name}-guard") >= {name} for name in old + new)
     assert set(new) <= after(world, "shop-health-gate")
     assert {"shop-health-gate"} <= after(world, "shop-smoke-journeys")

@@ -98,7 +98,7 @@ def test_wrong_settings(world: World, exported: dict[str, Any]):
     with pytest.raises(pulumi.RunError) as caught:
         world.run(lambda: program(declare, services={"web"}))
     assert str(caught.value) == (
-        "sluice:release.flavour: unknown key: known are version, kind, services, flags; "
+        "sluice:release.flavour: unknown key: known are version, kind, services, schema, flags; "
         "run: pulumi config rm --path sluice:release.flavour\n"
         "sluice:rollout.soak: 'soon' is not a duration of at most a year: "
         "write '30s', '15m', '1h30m', '500ms', '7d', or a number of seconds\n"

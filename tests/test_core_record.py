@@ -58,13 +58,14 @@ def test_spent():
 
 def test_wire():
     """A record survives the wire, where the schema revision has its plain name."""
-    one = record("1.0", schema="0007", git="c0ffee", by="ada")
+    one = record("1.0", schema={"shop": "0007"}, backups={"shop": "b1"}, git="c0ffee", by="ada")
     assert one.wire() == {
         "id": "1.0",
         "version": "1.0",
         "kind": "minor",
         "services": {"web": {"name": "web@1.0-3fa2", "version": "1.0", "digest": "", "spec": ""}},
-        "schema": "0007",
+        "schema": {"shop": "0007"},
+        "backups": {"shop": "b1"},
         "git": "c0ffee",
         "by": "ada",
         "approvals": [],

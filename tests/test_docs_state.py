@@ -57,9 +57,9 @@ def test_children():
 def _children(source: str) -> Iterator[str]:
     """Yield the names of children: a first argument that is a text with the parent's name in it."""
     for found in re.findall(r'\(\s*f"\{(?:self\.)?(?:spec\.)?name\}-([^"]*)"', source):
-        if "{role}" not in found:
+        if found not in ("{role}", "{phase}"):
             yield "<name>-" + re.sub(r"\{\w+\}", "<flag>", found)
-    yield from (f"<name>-{role}" for role in re.findall(r'self\._smoke\("(\w+)"', source))
+    yield from (f"<name>-{word}" for word in re.findall(r'self\._(?:smoke|migration)\("(\w+)"', source))
 
 
 def test_outputs():
@@ -69,4 +69,4 @@ def test_outputs():
     assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == ("contract", *OUTPUTS)
     assert f"the version of this page: {CONTRACT} |" in page
     keys = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[^|]*) \|", page.split("`live` has")[1], re.MULTILINE)))
-    assert set(keys) == {field.alias or name for name, field in Record.model_fields.items()} - {"schema"}
+    assert set(keys) == {field.alias or name for name, field in Record.model_fields.items()}

@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -90,7 +91,7 @@ def test_register(redcube: Redcube, client: httpx.Client):
     for why, body in refusals.items():
         assert client.post(url, json=body).json() == {"error": why}
     assert client.post(url, content=b"{").json() == {"error": "the body is not JSON"}
-    assert redcube.ask("select count(*) from users where password like '%Test%'") == 0
+    assert redcube.ask("select count(*) from users where password like '%Test%'", "redcube_users") == 0
     assert "Test123" not in (redcube.folder / "user.log").read_text()
 
 
@@ -107,8 +108,30 @@ def test_session(redcube: Redcube, client: httpx.Client):
     assert client.delete(f"{content}/api/content/analyses/{made['id']}").status_code == 404
     assert client.delete(f"{auth}/api/auth/me").json() == {"deleted": user}
     assert client.get(f"{auth}/api/auth/me").json() == {"error": "log in first"}
-    for table in ("users", "sessions", "analyses", "reputation_events"):
-        assert redcube.ask(f"select count(*) from {table}") == 0
+    assert redcube.left() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("another user", lambda token: "2" + token[1:]),
+        ("longer", lambda token: token.replace(".", ".1", 1)),
+        ("no signature", lambda token: token.rpartition(".")[0] + "."),
+        ("another signature", lambda token: token[:-1] + ("1" if token[-1] == "0" else "0")),
+        ("nothing", lambda token: ""),
+        ("no token", lambda token: "x"),
+        ("no ASCII", lambda token: token[:-1] + "\u00e9"),
+    ],
+)
+def test_forged_session(redcube: Redcube, client: httpx.Client, name: str, change: Callable[[str], str]):
+    """A session is worth nothing to either service once a character of it is another."""
+    redcube.start("content", "user")
+    login(redcube, client)
+    forged = f"session={change(client.cookies['session'])}".encode()
+    client.cookies.clear()
+    for method, url in (("POST", redcube.urls["content"] + ANALYZE), ("GET", f"{redcube.urls['user']}/api/auth/me")):
+        answer = client.request(method, url, headers={b"cookie": forged}, json={"text": "fine"})
+        assert (answer.status_code, answer.json()) == (401, {"error": "log in first"})
 
 
 def test_login(redcube: Redcube, client: httpx.Client):
@@ -233,6 +256,38 @@ def test_body(redcube: Redcube, client: httpx.Client):
     raw.endheaders()
     long = raw.getresponse()
     assert (long.status, long.read()) == (413, b'{"error": "a body has at most 1048576 bytes"}')
+
+
+def test_copy_is_away(redcube: Redcube, client: httpx.Client):
+    """Nobody leaves as long as their copy cannot: so there is never a copy without a user, and the same request works later."""
+    redcube.start("content", "user", version="1.0.0")
+    login(redcube, client)
+    url = f"{redcube.urls['user']}/api/auth/me"
+    redcube.rows("alter table users rename to elsewhere")
+    assert client.delete(url).status_code == 500
+    assert client.get(url).status_code == 200
+    redcube.rows("alter table elsewhere rename to users")
+    assert client.delete(url).status_code == 200
+    assert redcube.left() == []
+
+
+def test_no_password(redcube: Redcube, cluster: dict[str, Any]):
+    """Without a password there is no key for sessions, and a service ends with a line that says so, instead of signing with nothing."""
+    hba = cluster["server"].data / "pg_hba.conf"
+    text = hba.read_text()
+    redcube.rows("create role guest login superuser")
+    hba.write_text(f"host all guest 127.0.0.1/32 trust\n{text}")
+    redcube.rows("select pg_reload_conf()")
+    environment = {**os.environ, "PGHOST": "127.0.0.1", "PGPORT": str(cluster["port"]), "PGUSER": "guest", "PGDATABASE": "postgres"}
+    command = [sys.executable, "-m", "redcube.content", "--port", "1"]
+    ended = subprocess.run(command, cwd=ARTIFACT, env=environment, capture_output=True, check=False, timeout=20)
+    hba.write_text(text)
+    redcube.rows("select pg_reload_conf()")
+    redcube.rows("drop owned by guest cascade")
+    redcube.rows("drop role guest")
+    assert ended.returncode == 1
+    expected = "sessions are signed with a key from the database's password, and there is none: set PGPASSFILE"
+    assert json.loads(ended.stdout.splitlines()[-1])["message"] == expected
 
 
 def test_nowhere(tmp_path: Path):

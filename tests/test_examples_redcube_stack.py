@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from examples.redcube.stack import journeys
+import pytest
+
+from examples.redcube.stack import SERVICES, journeys, migrations, service, watch
 from sluice.core.journey import parse
+from sluice.core.version import Version
 
 
 def names(flags: dict[str, bool]) -> list[str]:
@@ -17,3 +20,28 @@ def test_smoke_tests_know_the_kill_switch() -> None:
     left = names({"UGC_ANALYSIS": False})
     assert not [name for name in left if "analy" in name]
     assert "register" in left
+
+
+def test_each_service_has_its_database() -> None:
+    """The smoke tests ask the databases that the services have, and no other."""
+    own = {service(name).database for name in SERVICES}
+    assert own == {"postgres", "redcube_users"}
+    assert {name for journey in parse(journeys({})) for name in journey.databases} == own
+
+
+def test_watch() -> None:
+    """Failures of the user sync are watched where they can be seen: at the user service."""
+    checks = {name: watch(Version(service=name, version="1.0.0", name=f"{name}@1", url="http://v")) for name in SERVICES}
+    assert [check.name for check in checks["content-service"]] == ["content-service: lines with a trace id"]
+    assert [check.name for check in checks["user-service"]] == ["user-service: lines with a trace id", "user-service: user sync failures"]
+    assert checks["user-service"][1].of == {"url": "http://v/sync", "path": "$.failures"}
+
+
+@pytest.mark.parametrize(
+    ("version", "last"), [("1.0.0", "0001"), ("1.1.0", "0001"), ("1.4.0", "0004"), ("1.7.0", "0007"), ("1.8.0", "0008"), ("1.9.0", "0001")]
+)
+def test_migrations(version: str, last: str) -> None:
+    """A version that is to be stopped brings its own migration; no other has it."""
+    folder = migrations(version)["redcube_users"]
+    assert sorted(path.name[:4] for path in folder.glob("*.sql"))[-1] == last
+    assert list(migrations(version)) == ["redcube_users"]

@@ -8,7 +8,13 @@ from typing import Any
 from sluice.core.record import Record
 from sluice.hooks.record import RecordProvider
 
-RECORD = {"id": "r1", "version": "1.1", "kind": "minor", "services": {"web": {"name": "web@1.1-3fa2", "version": "1.1"}}, "schema": "0007"}
+RECORD = {
+    "id": "r1",
+    "version": "1.1",
+    "kind": "minor",
+    "services": {"web": {"name": "web@1.1-3fa2", "version": "1.1"}},
+    "schema": {"shop": "0007"},
+}
 
 
 def record(**more: Any) -> dict[str, Any]:
@@ -31,7 +37,7 @@ def test_first():
     assert ids(seen) == ["r1"]
     assert seen["live"] == Record.parse(seen["proven"][0]).shown
     assert abs(datetime.fromisoformat(seen["live"]["at"]) - datetime.now(UTC)) < timedelta(minutes=1)
-    assert seen["live"]["schema"] == "0007"
+    assert seen["live"]["schema"] == {"shop": "0007"}
 
 
 def test_next():

@@ -75,6 +75,34 @@ def test_password(folder, props):
     assert not any(password.encode() in text for text in texts)
 
 
+def test_server_reaches_itself(folder, props):
+    """What runs inside the server reaches its other databases without a password, over a socket that nobody else can enter."""
+    outs = provider.create({**props, "databases": ["postgres", "shop"]}).outs
+    sockets = Server(folder, "main").sockets
+    assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+    where = f"host={sockets} port={outs['port']} user={outs['user']} dbname=postgres"
+    ask(outs, "create extension dblink")
+    assert ask(outs, f"select * from dblink('{where}', 'select current_database()') as one (name text)") == [("postgres",)]
+    ask(outs, "create role other login superuser")
+    with pytest.raises(psycopg.OperationalError, match="could not establish connection"):
+        ask(outs, f"select * from dblink('{where.replace(outs['user'], 'other')}', 'select 1') as one (n int)")
+
+
+def test_older_cluster(folder, props):
+    """A cluster made when the server was not let in by itself learns it at its next start, once, and keeps what else is said there."""
+    outs = provider.create(props).outs
+    files = [folder.server("main") / "data" / name for name in ("pg_hba.conf", "pg_ident.conf")]
+    told = [path.read_text() for path in files]
+    assert told[0].splitlines()[0] == "local all sluice peer map=server"
+    provider.delete("main", outs)
+    for path, text in zip(files, told, strict=True):
+        path.write_text(text.partition("\n")[2] + "# mine\n")
+    for _ in range(2):
+        provider.delete("main", provider.create(props).outs)
+        assert [path.read_text() for path in files] == [text + "# mine\n" for text in told]
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
 def test_password_lost(folder, props):
     """Data whose password is gone is not touched, and the error says what to do."""
     provider.delete("main", provider.create(props).outs)

@@ -17,6 +17,8 @@ SAMPLES = MINIMUM
 PATIENCE = 300.0
 # Runbook 004's last mark: what is well after 24 hours is not taken back by a switch of weights any more.
 WINDOW = timedelta(hours=24)
+# A week of daily releases.
+BACKUPS = 7
 # Runbook 004 gives 2 to 5 minutes to "Service Deployment", and 2 to 3 to "Smoke Tests", of which one may take a minute.
 HEALTH = 120.0
 SMOKE = 180.0

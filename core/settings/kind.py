@@ -147,6 +147,11 @@ Digest = Annotated[
     BeforeValidator(_word(r"sha256:[0-9a-f]{64}", "is not a digest: 'sha256:' and 64 digits of 0-9 and a-f")),
     Takes("digest"),
 ]
+Revision = Annotated[
+    str,
+    BeforeValidator(_word(r"[A-Za-z0-9]{1,32}", "is not a revision: letters and digits, at most 32")),
+    Takes("revision"),
+]
 StackName = Annotated[
     str,
     BeforeValidator(_word(f"{NAME}/{NAME}/{NAME}", "is not the whole name of a stack: write 'organization/project/stack'")),

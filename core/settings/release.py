@@ -9,7 +9,7 @@ from hashlib import sha256
 from pydantic import Field
 
 from sluice.core.record import Kind
-from sluice.core.settings.kind import Digest, Name, Plain, Truth, Variable, Version, Whole
+from sluice.core.settings.kind import Digest, Name, Plain, Revision, Truth, Variable, Version, Whole
 from sluice.core.value import Value
 
 # Enough to tell the configurations of one version apart.
@@ -33,6 +33,10 @@ class Release(Value):
     version: Version = Field(description="the version of everything that is not told its own")
     kind: Kind = Field(default="minor", description="how much changes: people and notices are told")
     services: dict[Name, Service] = Field(default={}, description="what differs by service; names are those of the program")
+    # The name `schema` is one that pydantic keeps for itself.
+    schema_: dict[Name, Revision] = Field(
+        default={}, alias="schema", description="the revision of each database with migrations; one that is not named is left as it is"
+    )
     flags: dict[Name, Truth] = Field(default={}, description="feature flags, switched before any gate for every version that runs")
 
     @cached_property

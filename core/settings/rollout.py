@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from pydantic import Field
 
+from sluice.core.backup.format import Format
 from sluice.core.contact import Contact
 from sluice.core.ladder import Ladder
 from sluice.core.ladder import Step as Walked
@@ -36,6 +38,18 @@ class Requires(Value):
     stack: StackName = Field(description="the stack that must have proven the same versions, with the same content, before this one begins")
 
 
+class Backup(Value):
+    """What is saved before a migration, and restored to prove it."""
+
+    when: Literal["pending", "always"] = Field(
+        default="pending", description="pending: when a database has statements to run; always: with every release; never on a way back"
+    )
+    format: Format = Field(
+        default=Format.CUSTOM, description="pg_dump's format: custom, directory (dumped in parallel), or plain with gzip"
+    )
+    keep: Whole = Field(default=defaults.BACKUPS, ge=1, description="how many verified backups stay, beside those of proven releases")
+
+
 class Rollout(Value):
     """How far, how fast, by whose leave, and who is told."""
 
@@ -56,6 +70,7 @@ class Rollout(Value):
     poll: Duration = Field(default=POLL, gt=0, description="how often the canary is judged")
     until: Whole = Field(default=100, ge=1, le=100, description="how far this update goes; only 100 as yet")
     checks: Checks = Field(default=Checks(), description="what is watched while a canary climbs")
+    backup: Backup = Field(default=Backup(), description="what is saved before a database changes")
     deadlines: Deadlines = Field(default=Deadlines(), description="how long other moments may take")
     windows: Windows | None = Field(default=None, description="when releases may begin; default: at any time")
     approvals: Approvals = Field(default=Approvals(), description="who must approve a release, and who has")

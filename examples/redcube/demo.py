@@ -1,4 +1,4 @@
-"""The demo: redcube goes from 1.0.0 to 1.1.0 under load, and 1.2.0 is stopped at its first step.
+"""The demo: redcube goes from 1.0.0 to 1.1.0 under load, with a migration; 1.4.0's breaks in its rehearsal, 1.2.0 at its first step.
 
 Everything is done with plain Pulumi commands on a copy of the program in .demo, as a team would in its own checkout.
 """
@@ -38,6 +38,8 @@ QUICK = {
     "checks.latency.samples": "20",
 }
 LIST = "/api/content/interview-intel/experiences?limit=10"
+# Revisions of the user database: 0001 keeps the copy of users in step, 0004 breaks on any user.
+SCHEMA = "sluice:release.schema.redcube_users"
 ROLLOUT = "sluice:rollout"
 
 
@@ -66,6 +68,7 @@ class Demo:
         self.up("production", "1.0.0 to production")
         with load() as running:
             self.release("1.1.0")
+            self.rehearsed("1.4.0", back="1.1.0")
             self.release("1.2.0", bad=True)
             self.back("1.1.0")
             tally = running.stop()
@@ -74,10 +77,17 @@ class Demo:
     def release(self, version: str, *, bad: bool = False) -> None:
         """Take a version to staging, then to production."""
         for stack in STACKS:
-            configure(stack, {"sluice:release.version": version})
+            configure(stack, {"sluice:release.version": version, SCHEMA: "0001"})
         self.up("staging", f"{version} to staging")
         approve("production")
         self.up("production", f"{version} to production, under load", bad=bad)
+
+    def rehearsed(self, version: str, *, back: str) -> None:
+        """Show a migration that fails on real data: on a copy, before anything is touched."""
+        session(output("staging", "url"))
+        configure("staging", {"sluice:release.version": version, SCHEMA: "0004"})
+        self.up("staging", f"{version} to staging, with a migration that breaks", bad=True)
+        configure("staging", {"sluice:release.version": back, SCHEMA: "0001"})
 
     def back(self, version: str) -> None:
         """Write the proven version back: nothing has to be rolled back, as nothing else has the traffic."""

@@ -1,4 +1,4 @@
-"""redcube, as its runbook has it: two services before one PostgreSQL, a front door, smoke tests, and checks of what is particular to it."""
+"""redcube, as its runbook has it: two services, a database each, a front door, smoke tests, and checks of what is particular to it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from sluice.runtimes.process.runtime import Process
 from sluice.systems.journey import load
 
 HERE = Path(__file__).parent
-# Each service: its module, and its door.
-SERVICES = {"content-service": ("content", "/api/content/"), "user-service": ("user", "/api/auth/")}
+USER = "user-service"
+# Each service: its module, its door, and its database.
+SERVICES = {"content-service": ("content", "/api/content/", "postgres"), USER: ("user", "/api/auth/", "redcube_users")}
+DATABASES = [database for _, _, database in SERVICES.values()]
 # What one service may open to the database, its pool and a little: runbook 004 alarms at 80 % of the maximum.
 CONNECTIONS = 20
 MEMORY = 512 * 2**20
@@ -31,9 +33,10 @@ def declare(stack: Stack) -> Mapping[str, Any]:
     runtime = Process()
     args = ReleaseArgs(
         services=[service(name) for name in SERVICES],
-        databases=["redcube"],
+        databases=DATABASES,
+        migrations=migrations(stack.settings.release.version),
         journeys=journeys(stack.settings.release.flags),
-        watch=structured,
+        watch=watch,
         requirements=Requirement(memory_free_bytes=512 * 2**20),
     )
     return Release("redcube", args, stack=stack, runtime=runtime).outputs
@@ -41,13 +44,13 @@ def declare(stack: Stack) -> Mapping[str, Any]:
 
 def service(name: str) -> ServiceArgs:
     """Return what all versions of a service have in common."""
-    module, prefix = SERVICES[name]
+    module, prefix, database = SERVICES[name]
     return ServiceArgs(
         name=name,
         argv=["python", "-m", f"redcube.{module}", "--port", "{port}"],
         artifact=HERE / "app",
         prefix=prefix,
-        database="redcube",
+        database=database,
         connections=CONNECTIONS,
         memory=MEMORY,
         cpu=1,
@@ -62,8 +65,26 @@ def journeys(flags: Mapping[str, bool]) -> list[dict[str, Any]]:
     return [{**wire, **{part: [step for step in wire[part] if not (off and step["name"] in ANALYSIS)] for part in PARTS}} for wire in wires]
 
 
-def structured(version: Version) -> list[Check]:
+def migrations(version: str) -> dict[str, Path]:
+    """Return the migrations of a version, a folder a database; those that break on purpose are with the version that has them."""
+    places = (HERE / "migrations", HERE / "versions" / version)
+    return {folder.name: folder for place in places for folder in sorted(place.glob("*"))}
+
+
+def watch(version: Version) -> list[Check]:
+    """Return what is particular to a version of redcube."""
+    return [structured(version), *([synced(version)] if version.service == USER else [])]
+
+
+def synced(version: Version) -> Check:
+    """Say that all users are copied to the other database; the service knows it from 1.0.0 on, with a trigger or without."""
+    of = {"url": f"{version.url}/sync", "path": "$.failures"}
+    limit = Limit(is_="==", value=0)
+    return Check(name=f"{version.service}: user sync failures", ask="http.json", of=of, limit=limit, action="check the dblink connection")
+
+
+def structured(version: Version) -> Check:
     """Say that a version's log lines are structured: each that is about a request carries a trace id (runbook 004, phase 3)."""
     limit = Limit(is_=">=", value=1, unit=Unit.RATIO)
     of = {"path": version.log, "field": "trace_id", "pattern": '"status":'}
-    return [Check(name=f"{version.service}: lines with a trace id", ask="logs.field", of=of, limit=limit, action="check the log's format")]
+    return Check(name=f"{version.service}: lines with a trace id", ask="logs.field", of=of, limit=limit, action="check the log's format")

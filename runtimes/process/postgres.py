@@ -17,12 +17,12 @@ CONNECTIONS = 100
 
 
 class PostgresProvider(Provider):
-    """Inputs: name, root, databases, connections, keep. Outputs: host, port, user, passfile, log."""
+    """Inputs: name, root, databases, connections, keep. Outputs: host, port, user, passfile, log, tools."""
 
     def start(self, props: Props, olds: Props) -> Props:
         """Make the cluster unless there is one, start it unless it runs as declared, make the databases that are missing."""
         from sluice.runtimes.process import ports
-        from sluice.runtimes.process.server import HOST, USER, Server
+        from sluice.runtimes.process.server import HOST, USER, Server, tools
 
         server = Server(Folder(Path(props["root"])), props["name"])
         server.make()
@@ -32,7 +32,7 @@ class PostgresProvider(Provider):
             server.start(ports.allocate(server.folder, server.name), int(props["connections"]))
         port = ports.known(server.folder)[server.name]
         server.create(props["databases"], port)
-        return {"host": HOST, "port": port, "user": USER, "passfile": str(server.passfile), "log": str(server.log)}
+        return {"host": HOST, "port": port, "user": USER, "passfile": str(server.passfile), "log": str(server.log), "tools": tools()}
 
     def alive(self, props: Props) -> bool:
         """Say whether the postmaster runs."""
@@ -67,6 +67,7 @@ class Postgres(Resource, module="process", name="Postgres"):
     user: Output[str]
     passfile: Output[str]
     log: Output[str]
+    tools: Output[str]
 
     def __init__(
         self,
@@ -79,6 +80,6 @@ class Postgres(Resource, module="process", name="Postgres"):
         keep: bool = True,
         opts: ResourceOptions | None = None,
     ) -> None:
-        outputs = dict.fromkeys(("host", "port", "user", "passfile", "log"))
+        outputs = dict.fromkeys(("host", "port", "user", "passfile", "log", "tools"))
         inputs = {"root": root, "databases": list(databases), "connections": connections, "keep": keep}
         super().__init__(PostgresProvider(), name, {"name": server or name, **inputs, **outputs}, opts)

@@ -58,6 +58,11 @@ class Process:
         """See the port."""
         return self.root.apply(lambda root: str(Path(root) / "flags.json"))
 
+    @cached_property
+    def backups(self) -> Output[str]:
+        """See the port."""
+        return self.root.apply(lambda root: str(Path(root) / "backups"))
+
     def weights(self, replicas: int) -> Sequence[int] | None:
         """See the port: Envoy divides by any whole per cent."""
         return None
@@ -78,7 +83,7 @@ class Process:
     ) -> Store:
         """See the port."""
         server = Postgres(name, root=self.root, databases=databases, connections=connections, keep=keep, opts=opts)
-        return Store(resource=server, host=server.host, port=server.port, user=server.user, passfile=server.passfile)
+        return Store(resource=server, host=server.host, port=server.port, user=server.user, passfile=server.passfile, tools=server.tools)
 
     def service(self, spec: Spec, *, front: Front | None = None, opts: ResourceOptions | None = None) -> Running:
         """See the port."""

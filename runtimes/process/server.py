@@ -28,6 +28,9 @@ CACHE = Path("/var/lib/sluice")
 # Backends of a server that was killed end when they see it, in moments.
 LINGER, PAUSE = 15.0, 0.1
 LINES = 4
+# What runs inside the server (dblink) reaches its other databases over the private socket, as the system user that owns them anyway:
+# no password has to be kept where SQL could read it.
+ADMITTED = {"pg_hba.conf": "local all {user} peer map=server", "pg_ident.conf": 'server "{owner}" {user}'}
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,23 @@ class Server:
         options: dict[str, Any] = {"log": str(self.log), "port": port, "sockets": str(self.sockets), "connections": connections}
         since = self.log.stat().st_size if self.log.exists() else 0
         self._unlock()
+        self._admit()
         try:
             self._run(say.start(tools(), str(self.data), **options), f"start PostgreSQL on port {port}")
         except RuntimeFailed as error:
             lines = " | ".join(files.tail(self.log, LINES, since=since))
             raise RuntimeFailed(f"{error}; its last log lines: {lines or 'none'}; all of them: '{self.log}'") from None
+
+    def _admit(self) -> None:
+        """Let the server's own user in over the private socket; a cluster made before this was said learns it at its next start."""
+        owner = NOBODY if _root() else pwd.getpwuid(os.geteuid()).pw_name
+        for name, form in ADMITTED.items():
+            path, line = self.data / name, form.format(owner=owner, user=USER)
+            text = path.read_text()
+            if line not in text.splitlines():
+                # Before all others: the first line that fits decides.
+                files.write(path, f"{line}\n{text}", mode=0o600)
+                _own(path, 0o600)
 
     def _unlock(self) -> None:
         """Remove the pidfile and the socket of a killed server once its last backend has gone.

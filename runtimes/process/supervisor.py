@@ -62,7 +62,7 @@ class SupervisorProvider(Provider):
         """Leave all as it is: what is in the folder may be older than this stack's state."""
 
     def stop(self, props: Props) -> None:
-        """End supervisord and every program of the stack; remove all but the data of databases and their passwords."""
+        """End supervisord and every program of the stack; remove all but the data of databases, their passwords, and backups."""
         folder = Folder(Path(props["root"]))
         sweep(folder)
         _clear(folder)
@@ -139,9 +139,10 @@ def _clear(folder: Folder) -> None:
     import shutil
 
     shutil.rmtree(folder.sockets, ignore_errors=True)
-    kept = any((folder.root / "postgres").glob("*"))
+    kept = {"postgres", "secrets"} if any((folder.root / "postgres").glob("*")) else set()
+    kept |= {"backups"} if any((folder.root / "backups").glob("*")) else set()
     for path in folder.root.glob("*"):
-        if path.name not in ("postgres", "secrets") or not kept:
+        if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
     if not kept and folder.root.exists():
         folder.root.rmdir()

@@ -1,1 +1,1 @@
-"""redcube: a content service and a user service that share one PostgreSQL."""
+"""redcube: a content service and a user service, a PostgreSQL database each."""

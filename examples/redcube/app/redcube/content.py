@@ -8,8 +8,9 @@ from typing import Any
 
 from redcube import analysis, database, fault, session
 from redcube.flags import Flags
-from redcube.log import VERSION, Log
+from redcube.log import Log
 from redcube.server import Answer, Refusal, Request, Routes, Server, port
+from redcube.version import VERSION, since
 
 NAME = "content-service"
 LONGEST = 10.0  # seconds
@@ -33,8 +34,8 @@ STORE = """
 class Content:
     """The routes, and what they need."""
 
-    def __init__(self, pool: database.Pool, flags: Flags) -> None:
-        self.pool, self.flags = pool, flags
+    def __init__(self, pool: database.Pool, flags: Flags, key: bytes) -> None:
+        self.pool, self.flags, self.key = pool, flags, key
 
     @property
     def routes(self) -> Routes:
@@ -75,7 +76,7 @@ class Content:
         fault.anywhere()
         if not self.flags.on("UGC_ANALYSIS"):
             raise Refusal(404, "feature off")
-        user, text = session.user(self.pool, request), request.body.get("text")
+        user, text = session.known(self.pool, self.key, request), request.body.get("text")
         if not isinstance(text, str) or not 0 < len(text) <= TEXT:
             raise Refusal(400, f"text has 1 to {TEXT} characters")
         with self.pool.connection() as connection:
@@ -88,7 +89,7 @@ class Content:
     def forget(self, request: Request) -> Answer:
         """Delete one of the user's own analyses, and the reputation earned by it."""
         fault.anywhere()
-        user = session.user(self.pool, request)
+        user = session.known(self.pool, self.key, request)
         if not request.last.isdecimal():
             raise Refusal(404, "no such analysis")
         with self.pool.connection() as connection:
@@ -115,17 +116,12 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
     return known if since(TRENDING) else {name: value for name, value in known.items() if name != "trending"}
 
 
-def since(version: tuple[int, ...]) -> bool:
-    """Say whether this is that version or a later one."""
-    return tuple(int(part) for part in VERSION.split(".") if part.isdecimal()) >= version
-
-
 def main() -> None:
     """Serve until told to stop."""
     log = Log(NAME)
-    pool = database.connect(log)
+    pool = database.connect(log, database.CONTENT)
     with pool:
-        Server(port(), NAME, Content(pool, Flags(log)).routes, log).run()
+        Server(port(), NAME, Content(pool, Flags(log), session.key(pool, log)).routes, log).run()
 
 
 if __name__ == "__main__":

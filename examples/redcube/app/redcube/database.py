@@ -1,6 +1,6 @@
-"""The database that both services share: its tables, made at start, and a pool of connections.
+"""The two databases: the tables that each service makes at start, and a pool of connections.
 
-Where it is and who asks comes from libpq's own variables (PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSFILE, PGAPPNAME).
+Where a service's own one is and who asks comes from libpq's own variables (PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSFILE, PGAPPNAME).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from redcube.log import Log
 
 # A pool that never gives a connection back keeps a live version well while another one takes all that are left.
 SIZE = int(os.environ.get("POOL_SIZE", "4"))
-# Both services start at once, and both make the tables.
+# Both services start at once, and both make the copy of users.
 LOCK = 7_302_410
 START = float(os.environ.get("DATABASE_WAIT", "15"))  # seconds until the first connections
 WAIT = 5.0  # seconds for a free one
 
-TABLES = """
+USERS = """
     create table if not exists users (
         id bigint generated always as identity primary key,
         email text not null unique,
@@ -29,8 +29,19 @@ TABLES = """
     create table if not exists sessions (
         token text primary key,
         user_id bigint not null references users on delete cascade,
+        created_at timestamptz default now(),
         expires_at timestamptz not null default now() + interval '7 days');
-    create index if not exists sessions_user on sessions (user_id);
+    create index if not exists sessions_user on sessions (user_id)
+"""
+# Who is who is decided by the user service alone: the copy has no password, and no rule about emails that could refuse one.
+COPY = """
+    create table if not exists users (
+        id bigint primary key,
+        email text not null,
+        created_at timestamptz not null default now())
+"""
+CONTENT = f"""
+    {COPY.strip()};
     create table if not exists experiences (
         id bigint generated always as identity primary key,
         company text not null, role text not null, round text not null, summary text not null,
@@ -49,9 +60,7 @@ TABLES = """
         points int not null,
         created_at timestamptz not null default now());
     create index if not exists reputation_events_user on reputation_events (user_id);
-    create index if not exists reputation_events_analysis on reputation_events (analysis_id)
-"""
-SEED = """
+    create index if not exists reputation_events_analysis on reputation_events (analysis_id);
     insert into experiences (company, role, round, summary, views, created_at)
     select (array['Aurora', 'Beacon', 'Cobalt', 'Delta', 'Ember'])[1 + n % 5],
            (array['backend engineer', 'data engineer', 'product manager'])[1 + n % 3],
@@ -69,13 +78,14 @@ SEED = """
 Pool = ConnectionPool[psycopg.Connection[dict[str, Any]]]
 
 
-def connect(log: Log) -> Pool:
-    """Open the pool and make the tables; exit with one clear line when the database does not answer."""
+def connect(log: Log, tables: str, *, dbname: str = "", size: int = SIZE) -> Pool:
+    """Open a pool, to the own database unless told another, and make the tables; exit with one clear line when nobody answers."""
     kwargs = {"row_factory": psycopg.rows.dict_row, "autocommit": True, "client_encoding": "utf8"}
-    pool: Pool = ConnectionPool(kwargs=kwargs, min_size=SIZE, max_size=SIZE, timeout=WAIT, check=ConnectionPool.check_connection, open=True)
+    kwargs |= {"dbname": dbname} if dbname else {}
+    pool: Pool = ConnectionPool(kwargs=kwargs, min_size=size, max_size=size, timeout=WAIT, check=ConnectionPool.check_connection, open=True)
     try:
         pool.wait(START)
-        prepare(pool)
+        prepare(pool, tables)
     except psycopg.Error as error:
         log.line("ERROR", message=f"no database within {START:g} s: {str(error).strip()}")
         pool.close()
@@ -84,11 +94,11 @@ def connect(log: Log) -> Pool:
     return pool
 
 
-def prepare(pool: Pool) -> None:
+def prepare(pool: Pool, tables: str) -> None:
     """Make tables and first rows where there are none."""
     with pool.connection() as connection, connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
-        for statement in [*TABLES.split(";"), SEED]:
+        for statement in tables.split(";"):
             connection.execute(statement.encode())
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from redcube.log import VERSION
+from redcube.version import VERSION
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-VERSION = os.environ.get("VERSION", "0.0.0")
+from redcube.version import VERSION
 
 
 class Log:

@@ -16,7 +16,8 @@ from types import FrameType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from redcube.log import VERSION, Log
+from redcube.log import Log
+from redcube.version import VERSION
 
 # Longer than the hour after which Envoy drops an idle connection: whoever closes last never cuts a request on its way.
 IDLE = 3700.0

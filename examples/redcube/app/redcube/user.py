@@ -9,10 +9,14 @@ import secrets
 from typing import Any
 
 from redcube import database, session
-from redcube.log import VERSION, Log
+from redcube.log import Log
 from redcube.server import Answer, Refusal, Request, Routes, Server, port
+from redcube.sync import Sync
+from redcube.version import VERSION
 
 NAME = "user-service"
+# The content service's database, on the same server, and how many connections to it are kept: only registering and leaving use them.
+COPY, COPIES = "postgres", 2
 SHORTEST = 6  # characters of a password
 # The least that OWASP's password storage page names for scrypt, with memory for about 16 MiB a call.
 COST: dict[str, Any] = {"n": 2**14, "r": 8, "p": 5}
@@ -21,8 +25,8 @@ COST: dict[str, Any] = {"n": 2**14, "r": 8, "p": 5}
 class User:
     """The routes, and what they need."""
 
-    def __init__(self, pool: database.Pool) -> None:
-        self.pool = pool
+    def __init__(self, pool: database.Pool, sync: Sync, key: bytes) -> None:
+        self.pool, self.sync, self.key = pool, sync, key
 
     @property
     def routes(self) -> Routes:
@@ -30,6 +34,7 @@ class User:
         return {
             ("GET", "/health"): self.health,
             ("GET", "/api/auth/health"): self.health,
+            ("GET", "/sync"): self.synced,
             ("POST", "/api/auth/register"): self.register,
             ("POST", "/api/auth/login"): self.login,
             ("GET", "/api/auth/me"): self.me,
@@ -41,6 +46,10 @@ class User:
         well = database.well(self.pool)
         body = {"status": "ok" if well else "no database", "service": NAME, "version": VERSION, "database": well}
         return Answer(body, 200 if well else 503)
+
+    def synced(self, request: Request) -> Answer:
+        """Say how well users are copied: whether the trigger does it, and how often it failed."""
+        return Answer({"trigger": self.sync.triggered(), "failures": self.sync.count()})
 
     def register(self, request: Request) -> Answer:
         """Make a user."""
@@ -54,6 +63,7 @@ class User:
             user = connection.execute(query, [email, sealed(password)]).fetchone()
         if user is None:
             raise Refusal(409, "this email is taken")
+        self.sync.add(user)
         return Answer(user)
 
     def login(self, request: Request) -> Answer:
@@ -63,7 +73,7 @@ class User:
             user = connection.execute("select id, email, password from users where email = %s", [email]).fetchone()
         if user is None or not opens(password, user["password"]):
             raise Refusal(401, "email or password is wrong")
-        return Answer({"id": user["id"], "email": user["email"]}, headers=session.begin(self.pool, user["id"]))
+        return Answer({"id": user["id"], "email": user["email"]}, headers=session.begin(self.pool, self.key, user["id"]))
 
     def me(self, request: Request) -> Answer:
         """Say who is logged in."""
@@ -72,6 +82,7 @@ class User:
     def leave(self, request: Request) -> Answer:
         """Delete the user with everything of theirs."""
         user = session.user(self.pool, request)
+        self.sync.drop(user)
         with self.pool.connection() as connection:
             connection.execute("delete from users where id = %s", [user["id"]])
         return Answer({"deleted": user["id"]})
@@ -102,9 +113,10 @@ def opens(password: str, kept: str) -> bool:
 def main() -> None:
     """Serve until told to stop."""
     log = Log(NAME)
-    pool = database.connect(log)
-    with pool:
-        Server(port(), NAME, User(pool).routes, log).run()
+    pool = database.connect(log, database.USERS)
+    copy = database.connect(log, database.COPY, dbname=COPY, size=COPIES)
+    with pool, copy:
+        Server(port(), NAME, User(pool, Sync(pool, copy, log), session.key(pool, log)).routes, log).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+"""Backups, declared on their own or by a Release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+from sluice.components.base import Component
+from sluice.core.settings.rollout import Backup as Rules
+from sluice.hooks import backup
+
+
+class Backup(Component):
+    """Saves databases and proves each backup by a restore beside the live one, before anything is changed.
+
+    `databases` are core.database.Database as data, `folder` where backups are kept, `rules` config's own (`rollout.backup`), `needed`
+    the ids that must not be pruned. Outputs: `backups`, ids by database; `lines`, a sentence each.
+    """
+
+    backups: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        release: pulumi.Input[str],
+        settled: bool | None = None,
+        databases: pulumi.Input[Sequence[Mapping[str, Any]]],
+        folder: pulumi.Input[str],
+        rules: Rules | None = None,
+        needed: Sequence[str] = (),
+        common: Mapping[str, Any] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, {"release": release}, opts)
+        own = {"release": release, "settled": settled, "databases": databases, "folder": folder, "needed": list(needed)}
+        made = backup.Backup(f"{name}-dump", {**(common or {}), **own, **(rules or Rules()).wire()}, self.below())
+        self.backups = made.backups
+        self.register_outputs({"backups": made.backups, "lines": made.lines})

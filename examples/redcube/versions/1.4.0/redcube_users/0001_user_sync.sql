@@ -1,0 +1,1 @@
+../../../migrations/redcube_users/0001_user_sync.sql

@@ -1,0 +1,114 @@
+"""Backup, drill and rehearsal: what a release is about to change is saved, restored and compared, and changed on a copy first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from sluice.hooks.base import Hook, Props
+
+if TYPE_CHECKING:
+    from sluice.core.backup.manifest import Backup as Made
+    from sluice.core.database import Database
+
+
+class BackupProvider(Hook):
+    """Refuses what no database could become; then saves and drills each that has statements to run (`when` always: each one).
+
+    Inputs beside every hook's: `databases` (`core.database.Database`), `folder`, `when` (pending, always, never), `format`, `keep`
+    (verified backups that stay), `needed` (ids that proven releases name). Outputs: `backups`, ids by database; `lines`, a sentence each.
+    """
+
+    def run(self, props: Props) -> Props:
+        """Save, restore beside and compare, rehearse, and prune."""
+        if props.get("settled"):
+            return {"backups": {}, "lines": []}
+        from sluice.core.database import Database
+
+        databases = [Database.read(one) for one in props["databases"]]
+        _refuse(databases, props["release"])
+        due = [one for one in databases if _due(one, props["when"])]
+        made = {one.name: _save(one, props) for one in due}
+        lines = [_line(one) for one in made.values()] + [line for one in due for line in _rehearse(one, made[one.name])]
+        _prune(props, due)
+        return {"backups": {name: backup.id for name, backup in made.items()}, "lines": lines}
+
+
+def _refuse(databases: list[Database], release: str) -> None:
+    from sluice.core.errors import Refused
+    from sluice.systems import schema
+
+    reasons = schema.refusals(databases)
+    if reasons:
+        raise Refused(reasons, headline=f"{release} does not begin, no database was touched:")
+
+
+def _due(database: Database, when: str) -> bool:
+    from sluice.systems import schema
+
+    wanted = when == "always" or (when == "pending" and schema.moves(database))
+    return wanted and not schema.bare(database)
+
+
+def _save(database: Database, props: Props) -> Made:
+    from pathlib import Path
+
+    from sluice.core.backup.format import Format
+    from sluice.core.errors import BackupFailed
+    from sluice.core.migration.history import revision
+    from sluice.hooks.stop import Stop, WatchedClock
+    from sluice.systems import backup, migrations, shelf
+    from sluice.systems.drill import drill
+
+    folder, clock = Path(props["folder"]), WatchedClock(Stop())
+    facts = {"revision": revision(migrations.look(database.store)) or None, "release": props["release"]}
+    manifest = backup.make(database.store, folder, format=Format(props["format"]), first=not database.known, clock=clock, **facts)
+    made = next((one for one in shelf.load(folder, database=database.name) if one.id == manifest.id), None)
+    if made is None:
+        raise BackupFailed(f"backup {manifest.id} of '{database.name}' is gone from '{folder}' before its drill: run `pulumi up` again")
+    return made.model_copy(update={"drilled": drill(database.store, made, clock=clock)})
+
+
+def _rehearse(database: Database, made: Made) -> list[str]:
+    from sluice.systems import schema
+    from sluice.systems.rehearsal import rehearse
+
+    assert made.drilled
+    return rehearse(database, made.drilled.scratch) if schema.moves(database) else []
+
+
+def _prune(props: Props, databases: list[Database]) -> None:
+    """Remove what is no longer needed: old backups, and the copies of all but the newest, which is the restore point."""
+    from pathlib import Path
+
+    from sluice.systems import shelf
+    from sluice.systems.copy import drop
+    from sluice.systems.lock import maintained
+
+    folder = Path(props["folder"])
+    for one in databases:
+        with maintained(one.store, "backup") as connection:
+            for old in shelf.load(folder, database=one.name)[1:]:
+                if old.drilled:
+                    drop(connection, old.drilled.scratch)
+        # The copies first: a backup that is gone names no copy any more.
+        shelf.prune(folder, database=one.name, needed=props["needed"], keep=int(props["keep"]))
+
+
+def _line(made: Made) -> str:
+    assert made.drilled
+    proof = f"restored and compared in {made.drilled.rto:.1f} s: {', '.join(made.drilled.compared)}"
+    return f"{made.manifest.database}: {made.id}, {made.manifest.size / 2**20:.1f} MiB in {made.manifest.seconds:.1f} s; {proof}"
+
+
+class Backup(Resource, module="sluice", name="Backup"):
+    """Backups in a stack; `props` are those of `BackupProvider`."""
+
+    backups: pulumi.Output[dict[str, str]]
+    lines: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(BackupProvider(), name, {**props, "backups": None, "lines": None}, opts)

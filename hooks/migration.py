@@ -1,0 +1,101 @@
+"""Migrations around a release: expand before its services start, settle once they are proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from sluice.hooks.base import Hook, Props
+
+if TYPE_CHECKING:
+    from sluice.core.database import Database
+    from sluice.core.migration.history import Plan
+    from sluice.systems.lock import Lock
+
+# Long enough for another deployer's dump to end; longer, and a person should look who holds the lock.
+WAIT = 60.0
+
+
+class MigrationProvider(Hook):
+    """Brings each database towards its revision, one at a time, under its lock; its backup is looked at again under the same lock.
+
+    Inputs beside every hook's: `phase` (expand, settle), `databases` (`core.database.Database`), `folder` (of backups), `backups` (ids
+    by database). Outputs: `revisions` by database, as they are now; `lines`, what ran.
+    """
+
+    def run(self, props: Props) -> Props:
+        """Run what is pending."""
+        if props.get("settled"):
+            return {"revisions": {}, "lines": []}
+        from sluice.core.database import Database
+
+        databases = [Database.read(one) for one in props["databases"] if one.get("target")]
+        lines = [line for one in databases for line in _move(one, props)]
+        return {"revisions": {one.name: _revision(one) for one in databases}, "lines": lines}
+
+
+def _revision(database: Database) -> str:
+    from sluice.core.migration.history import revision
+    from sluice.systems import migrations
+
+    return revision(migrations.look(database.store))
+
+
+def _move(database: Database, props: Props) -> list[str]:
+    from sluice.systems import schema
+    from sluice.systems.lock import held
+
+    plan = schema.way(database, props["phase"])
+    if not plan.steps and not plan.refusals:
+        return [f"{database.name}: {note}" for note in plan.notes]
+    with held(database.store, "migration", wait=WAIT) as lock:
+        # Looked at again: somebody else may have had the lock before.
+        return _run(database, schema.way(database, props["phase"]), lock, props)
+
+
+def _run(database: Database, plan: Plan, lock: Lock, props: Props) -> list[str]:
+    from sluice.hooks.stop import Stop, WatchedClock
+    from sluice.systems import migrations
+
+    if plan.steps:
+        _saved(database, props)
+    lines: list[str] = []
+    clock = WatchedClock(Stop())
+    ran = migrations.run(database.store, plan, check=lock.check, release=props["release"], clock=clock, log=lines.append)
+    return [f"{database.name}: {name}" for name in ran]
+
+
+def _saved(database: Database, props: Props) -> None:
+    """Refuse to change what is not saved: a backup of this very server, proved, and younger than a quarter of an hour."""
+    import time
+    from pathlib import Path
+
+    from sluice.core.backup.rule import stale
+    from sluice.core.errors import Refused
+    from sluice.systems import schema, shelf
+
+    id = props["backups"].get(database.name)
+    if id is None and (props["phase"] == "settle" or schema.bare(database)):
+        return
+    made = {one.id: one for one in shelf.load(Path(props["folder"]), database=database.name)}.get(id or "")
+    why = f"backup '{id}' of '{database.name}' is not in '{props['folder']}'" if made is None else ""
+    if made and not made.verified:
+        why = f"backup '{id}' of '{database.name}' has not been restored and compared"
+    # What settles follows the canary, which may take hours; the backup is of the same release.
+    if made and not why and props["phase"] == "expand":
+        why = stale(made.manifest, time.time())
+    if why:
+        raise Refused([f"{why}: nothing was migrated; run `pulumi up` again"])
+
+
+class Migration(Resource, module="sluice", name="Migration"):
+    """Migrations in a stack; `props` are those of `MigrationProvider`."""
+
+    revisions: pulumi.Output[dict[str, str]]
+    lines: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(MigrationProvider(), name, {**props, "revisions": None, "lines": None}, opts)

@@ -1,0 +1,108 @@
+"""What a release is about to change is saved and proved first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluice.core.database import Database
+from sluice.core.errors import BackupFailed, MigrationFailed, Refused
+from sluice.core.store import Store
+from sluice.hooks.backup import BackupProvider
+from sluice.systems import shelf
+from tests.fixtures.store import connect, databases
+
+pytestmark = pytest.mark.embedded
+GOOD = {"0001_total.sql": "alter table orders add column total int;", "0001_total.down.sql": "alter table orders drop column total;"}
+
+
+def props(store: Store, place: Path, files: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    """Return the inputs of a release that wants revision 0001 of a database with rows."""
+    folder = place / "migrations"
+    folder.mkdir(exist_ok=True)
+    for name, text in (files or GOOD).items():
+        (folder / name).write_text(text)
+    wanted = Database(store=store, folder=str(folder), target="0001", known=True).wire()
+    rules = {"when": "pending", "format": "custom", "keep": 2, "needed": []}
+    return {"release": "r1", "settled": False, "databases": [wanted], "folder": str(place / "backups"), **rules, **more}
+
+
+def run(given: dict[str, Any]) -> dict[str, Any]:
+    return dict(BackupProvider().create(given).outs or {})
+
+
+def test_saved(store: Store, tmp_path: Path):
+    """A database with statements to run is saved, restored and compared, and rehearsed; the outputs say so."""
+    outs = run(props(store, tmp_path))
+    (made,) = shelf.load(tmp_path / "backups")
+    assert outs["backups"] == {store.dbname: made.id}
+    assert made.verified
+    first, second = outs["lines"]
+    assert first.startswith(f"{store.dbname}: {made.id}, 0.")
+    assert ": 5002 rows in 2 tables, 1 sequences, the schema, pg_amcheck" in first
+    assert second.startswith("0001_total: rehearsed up in ")
+    assert made.manifest.for_release == "r1"
+
+
+@pytest.mark.parametrize(("when", "target", "count"), [("pending", "", 0), ("always", "", 1), ("never", "0001", 0)])
+def test_when(store: Store, tmp_path: Path, when: str, target: str, count: int):
+    """Nothing to run, nothing saved, unless config says always; a way back saves nothing."""
+    given = props(store, tmp_path, when=when)
+    given["databases"][0] |= {"target": target}
+    assert len(run(given)["backups"]) == count
+
+
+def test_settled(store: Store, tmp_path: Path):
+    """A settled release saves nothing, even when somebody forces it to run."""
+    assert run(props(store, tmp_path, settled=True)) == {"release": "r1", "backups": {}, "lines": []}
+
+
+def test_nothing_to_lose(bare: Store, tmp_path: Path):
+    """An empty database that no proven release has used has nothing to save; one that has been used is refused."""
+    given = props(bare, tmp_path, {"0001_a.sql": "create table a (id int);"})
+    with pytest.raises(Refused, match="holds no row"):
+        run(given)
+    given["databases"][0] |= {"known": False}
+    assert run(given)["backups"] == {}
+
+
+def test_refused_first(store: Store, tmp_path: Path):
+    """What could not go through is refused before anything is saved: a rule that is always broken, and a changed file."""
+    with pytest.raises(Refused) as error:
+        run(props(store, tmp_path, {"0001_drop.sql": "drop table orders cascade;"}))
+    assert str(error.value).startswith(f"r1 does not begin, no database was touched:\n  - {store.dbname}: 0001, line 1: 'orders'")
+    assert shelf.load(tmp_path / "backups") == []
+
+
+def test_fails_in_rehearsal(store: Store, tmp_path: Path):
+    """A migration that fails on the data fails the step; the backup is proved and stays, and no trial is left."""
+    with pytest.raises(MigrationFailed, match="rehearsal of"):
+        run(props(store, tmp_path, {"0001_one.sql": "create table b (n int); insert into b select 1 / 0;"}))
+    (made,) = shelf.load(tmp_path / "backups")
+    assert made.verified
+    assert not any("_trial" in name for name in databases(store))
+
+
+def test_not_compared(store: Store, tmp_path: Path):
+    """A backup that cannot be restored fails the step: here rows that a copy's own rules refuse."""
+    with connect(store) as connection:
+        connection.execute("create function here() returns bool language sql as $$select current_database() not like '%drill%'$$")
+        connection.execute("create table c (n int check (here()))")
+        connection.execute("insert into c values (1)")
+    with pytest.raises(BackupFailed, match=r"^pg_restore failed with exit code 1"):
+        run(props(store, tmp_path))
+    assert not any(one.verified for one in shelf.load(tmp_path / "backups"))
+    assert not any("_drill_" in name for name in databases(store) if name.startswith(store.dbname))
+
+
+def test_pruned(store: Store, tmp_path: Path):
+    """As many verified backups stay as config says, and those that are needed; of the copies only the newest."""
+    first = run(props(store, tmp_path))["backups"][store.dbname]
+    for _ in range(3):
+        last = run(props(store, tmp_path, needed=[first]))["backups"][store.dbname]
+    kept = [one.id for one in shelf.load(tmp_path / "backups")]
+    assert (len(kept), kept[0], kept[-1]) == (3, last, first)
+    copies = [name for name in databases(store) if name.startswith(f"{store.dbname}_drill_")]
+    assert copies == [f"{store.dbname}_drill_{last.replace('-', '').lower()}"]

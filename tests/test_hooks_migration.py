@@ -1,0 +1,111 @@
+"""Migrations as steps of a release: only what is saved is changed."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluice.core.errors import Refused
+from sluice.core.store import Store
+from sluice.hooks.backup import BackupProvider
+from sluice.hooks.migration import MigrationProvider
+from sluice.systems import shelf
+from tests.fixtures.store import connect
+from tests.test_hooks_backup import props
+
+pytestmark = pytest.mark.embedded
+
+
+def run(given: dict[str, Any], phase: str = "expand", **more: Any) -> dict[str, Any]:
+    return dict(MigrationProvider().create({**given, "phase": phase, "backups": {}, **more}).outs or {})
+
+
+def saved(given: dict[str, Any]) -> dict[str, str]:
+    return dict((BackupProvider().create(given).outs or {})["backups"])
+
+
+def columns(store: Store) -> list[Any]:
+    with connect(store) as connection:
+        return connection.execute("select attname from pg_attribute where attrelid = 'orders'::regclass and attnum > 2").fetchall()
+
+
+def test_expand(store: Store, tmp_path: Path):
+    """With a proved backup of this release the pending files run; again there is nothing to run."""
+    given = props(store, tmp_path)
+    backups = saved(given)
+    outs = run(given, backups=backups)
+    assert outs == {"release": "r1", "revisions": {store.dbname: "0001"}, "lines": [f"{store.dbname}: 0001_total"]}
+    assert columns(store) == [("total",)]
+    assert run(given, backups=backups)["lines"] == []
+
+
+def test_not_saved(store: Store, tmp_path: Path):
+    """Without a backup, with one that is gone, unproved, changed after its drill, or old, nothing is migrated."""
+    given = props(store, tmp_path)
+    backups = saved(given)
+    (made,) = shelf.load(tmp_path / "backups")
+    place = Path(made.folder)
+
+    def why(**more: Any) -> str:
+        with pytest.raises(Refused) as error:
+            run(given, **more)
+        assert columns(store) == []
+        return str(error.value)
+
+    ending = ": nothing was migrated; run `pulumi up` again"
+    assert why() == f"backup 'None' of '{store.dbname}' is not in '{tmp_path / 'backups'}'{ending}"
+    assert why(backups={store.dbname: "x"}) == f"backup 'x' of '{store.dbname}' is not in '{tmp_path / 'backups'}'{ending}"
+    manifest, proof = (place / "manifest.json").read_text(), (place / "drilled.json").read_text()
+    unproved = f"backup '{made.id}' of '{store.dbname}' has not been restored and compared{ending}"
+    (place / "manifest.json").write_text(manifest.replace(made.manifest.parts[0].sha256, "0" * 64))
+    assert why(backups=backups) == unproved
+    (place / "manifest.json").write_text(manifest)
+    (place / "drilled.json").unlink()
+    assert why(backups=backups) == unproved
+    (place / "drilled.json").write_text(proof)
+    old = {**json.loads(manifest), "made_at": time.time() - 1000}
+    (place / "manifest.json").write_text(json.dumps(old))
+    shelf.record(made, made.drilled)
+    assert f"backup {made.id} is 1000 s old, at most 900 s are allowed" in why(backups=backups)
+
+
+def test_nothing_to_lose(bare: Store, tmp_path: Path):
+    """An empty database on its first deployment needs no backup."""
+    given = props(bare, tmp_path, {"0001_a.sql": "create table a (id int);"})
+    given["databases"][0] |= {"known": False}
+    assert run(given)["revisions"] == {bare.dbname: "0001"}
+
+
+def test_settle(store: Store, tmp_path: Path):
+    """A contract waits for settle, which runs it once the old code is gone."""
+    files = {"0001_gone.sql": '-- phase: contract\n-- way: restore-only\ndrop table "Odd Name";'}
+    given = props(store, tmp_path, files)
+    backups = saved(given)
+    assert run(given, backups=backups)["revisions"] == {store.dbname: ""}
+    assert run(given, "settle", backups=backups)["revisions"] == {store.dbname: "0001"}
+
+
+def test_ahead(store: Store, tmp_path: Path):
+    """A database that is ahead by expand files serves the older release, and stays; one that is ahead by a contract is refused."""
+    given = props(store, tmp_path, {"0001_a.sql": "create table a (id int);", "0002_b.sql": "create table b (id int);"})
+    given["databases"][0] |= {"target": "0002"}
+    run(given, backups=saved(given))
+    given["databases"][0] |= {"target": "0001"}
+    for phase in ("expand", "settle"):
+        outs = run(given, phase)
+        assert outs["revisions"] == {store.dbname: "0002"}
+        assert "0002_b" in outs["lines"][0]
+    with connect(store) as connection:
+        connection.execute("update sluice_history.migration set phase = 'contract' where id = '0002'")
+    with pytest.raises(Refused, match="the database has '0002_b', newer than '0001'"):
+        run(given)
+
+
+def test_settled(store: Store, tmp_path: Path):
+    """A settled release runs nothing, even when somebody forces it."""
+    assert run(props(store, tmp_path, settled=True)) == {"release": "r1", "revisions": {}, "lines": []}
+    assert columns(store) == []
