@@ -86,7 +86,7 @@ class Release(Component):
         grown = self._migration("expand", saved)
         self.versions = self._versions(grown)
         self._flags()
-        well = self._health()
+        well = self._health(grown)
         tried = self._smoke("smoke", well, self._addresses())
         canary = self._canary(tried)
         through = self._smoke("front", canary, self._doors(), fallback=True)
@@ -245,7 +245,7 @@ class Release(Component):
             return pulumi.Output.from_input({})
         return pulumi.Output.all(**{service: self.versions[spec.name].descriptor for service, spec in specs.items()})
 
-    def _health(self) -> Gate:
+    def _health(self, grown: pulumi.Resource) -> Gate:
         def checks(descriptors: Mapping[str, Any]) -> list[Any]:
             versions = [Version.read(descriptor) for descriptor in descriptors.values()]
             more = self.args.well or (lambda version: [])
@@ -260,7 +260,8 @@ class Release(Component):
             checks=self._described(self.plan.target).apply(checks),
             deadline=self.stack.settings.rollout.deadlines.health,
             common=self._own,
-            opts=self.below(*self._new()),
+            # Without a new version, too, what comes next is proven on the schema that this release brings.
+            opts=self.below(grown, *self._new()),
         )
 
     def _path(self, version: Version) -> str:

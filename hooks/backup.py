@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.dynamic import Resource
+from pulumi.dynamic import Resource, UpdateResult
 
 from sluice.hooks.base import Hook, Props
 
@@ -22,8 +22,13 @@ class BackupProvider(Hook):
     (verified backups that stay), `needed` (ids that proven releases name). Outputs: `backups`, ids by database; `lines`, a sentence each.
     """
 
+    def update(self, _id: str, _olds: Any, _news: Any) -> UpdateResult:
+        """Run again, and keep what an earlier attempt at the same release has saved."""
+        outs = self._outs(_news)
+        return UpdateResult(outs={**outs, "backups": _again(_olds, outs)})
+
     def run(self, props: Props) -> Props:
-        """Save, restore beside and compare, rehearse, and prune."""
+        """Save, restore beside and compare, prune, and rehearse."""
         if props.get("settled"):
             return {"backups": {}, "lines": []}
         from sluice.core.database import Database
@@ -32,9 +37,15 @@ class BackupProvider(Hook):
         _refuse(databases, props["release"])
         due = [one for one in databases if _due(one, props["when"])]
         made = {one.name: _save(one, props) for one in due}
-        lines = [_line(one) for one in made.values()] + [line for one in due for line in _rehearse(one, made[one.name])]
         _prune(props, due)
+        lines = [_line(one) for one in made.values()] + [line for one in due for line in _rehearse(one, made[one.name])]
         return {"backups": {name: backup.id for name, backup in made.items()}, "lines": lines}
+
+
+def _again(olds: Any, outs: Any) -> dict[str, str]:
+    """Return what this release has saved in all its attempts: a later one finds nothing pending, and its record must still name it."""
+    before = olds.get("backups") if olds.get("release") == outs["release"] else None
+    return {**(before or {}), **outs["backups"]}
 
 
 def _refuse(databases: list[Database], release: str) -> None:

@@ -23,9 +23,11 @@ def way(database: Database, phase: Kind) -> Plan:
         return Plan()
     files, rows = migrations.read(Path(database.folder)), migrations.look(database.store)
     ahead = _ahead(rows, database.target)
-    if phase == "settle" and ahead:
+    compatible = all(row.phase == "expand" for row in ahead)
+    if phase == "settle" and ahead and compatible:
         return Plan(notes=(_stays(database, ahead),), before=revision(rows), target=database.target)
-    return plan(files, rows, target=database.target, phase=phase, compatible=all(row.phase == "expand" for row in ahead))
+    # Backwards on the live database goes only who asks for it as such: here settle says what expand says.
+    return plan(files, rows, target=database.target, phase="expand" if ahead else phase, compatible=compatible)
 
 
 def refusals(databases: Sequence[Database]) -> list[str]:
@@ -36,7 +38,10 @@ def refusals(databases: Sequence[Database]) -> list[str]:
 def outline(folder: str, target: str) -> list[str]:
     """Return what preview says of a database that is not there yet: every file up to its target."""
     files = [one for one in migrations.read(Path(folder)) if rank(one.id) <= rank(target)]
-    return [f"'' -> '{target}'", *(f"  {line}" for one in explain(files, {}) for line in one.lines)]
+    return [
+        f"'' -> '{target}', from the files alone: there is no database to look at yet",
+        *(f"  {line}" for one in explain(files, {}) for line in one.lines),
+    ]
 
 
 def story(database: Database) -> list[str]:

@@ -217,5 +217,5 @@ def test_outline(tmp_path: Path):
     """Preview of an empty stack tells the migrations from their files."""
     (tmp_path / "0001_a.sql").write_text("create table a (id int);")
     lines = facts.outline({"shop": "0001"}, {"shop": tmp_path})
-    assert lines[0] == "shop: '' -> '0001'"
+    assert lines[0] == "shop: '' -> '0001', from the files alone: there is no database to look at yet"
     assert lines[1].startswith("  0001_a: expand, restore-only, one transaction")

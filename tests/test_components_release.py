@@ -143,6 +143,23 @@ def test_order(shop: Shop, world: World):
     assert {"shop-record"} <= after(world, "shop-notice")
 
 
+def test_a_release_of_a_schema_alone(shop: Shop, world: World, tmp_path: Path):
+    """Without a new version everything still waits for expand, and settle for the tests that ran on what expand has brought."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "0001_a.sql").write_text("create table a (id int);")
+    shop.more = {**shop.more, "migrations": {"shop": folder}}
+    stack = shop.stack("1", schema={"shop": "0001"})
+    shop.release(shop.stack("1", proven=[shop.record("1", id="1-old")], schema={"shop": "0001"}))
+    assert stack.settings.release.schema_ == {"shop": "0001"}
+    assert {"shop-backup-dump"} <= after(world, "shop-expand-run")
+    assert {"shop-expand-run"} <= after(world, "shop-health-gate")
+    assert {"shop-front-journeys"} <= after(world, "shop-settle-run")
+    assert {"shop-settle-run"} <= after(world, "shop-record")
+    (wanted,) = world["shop-expand-run"].inputs["databases"]
+    assert (wanted["target"], wanted["folder"], wanted["store"]["tools"]) == ("0001", str(folder), "/tools")
+
+
 def test_what_serves_is_frozen(shop: Shop, world: World):
     """Nothing of a version that serves, or has served, changes in place; the new one is declared as config says."""
     shop.release(shop.stack("2", proven=[shop.record("1")]))

@@ -106,3 +106,14 @@ def test_pruned(store: Store, tmp_path: Path):
     assert (len(kept), kept[0], kept[-1]) == (3, last, first)
     copies = [name for name in databases(store) if name.startswith(f"{store.dbname}_drill_")]
     assert copies == [f"{store.dbname}_drill_{last.replace('-', '').lower()}"]
+
+
+def test_again(store: Store, tmp_path: Path):
+    """A second attempt at a release finds nothing pending and still names what the first one saved; another release does not."""
+    given = props(store, tmp_path)
+    first = run(given)
+    given["databases"][0] |= {"target": ""}
+    again = BackupProvider().update("r1", first, given).outs or {}
+    assert again["backups"] == first["backups"]
+    other = BackupProvider().update("r1", first, {**given, "release": "r2"}).outs or {}
+    assert other["backups"] == {}

@@ -167,7 +167,7 @@ class _Way:
             self.notes.append(f"stays: '{row.name}' is newer than '{self.target}', which is said to run with it")
         elif dirty.stands(row):
             why = f"the database has '{row.name}', newer than '{self.target}', whose record does not say that it runs with it"
-            self.refusals.append(f"{why}: go back by settle or restore, or release a revision from '{row.id}' on")
+            self.refusals.append(f"{why}: release a revision from '{row.id}' on")
         else:
             self.refusals.append(f"{dirty.half(row)}, and newer than '{self.target}': release a revision from '{row.id}' on, to finish it")
 
