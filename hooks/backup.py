@@ -95,6 +95,7 @@ def _prune(props: Props, databases: list[Database]) -> None:
     """Remove what is no longer needed: old backups, and the copies of all but the newest, which is the restore point."""
     from pathlib import Path
 
+    from sluice.core.backup.manifest import scratch
     from sluice.systems import shelf
     from sluice.systems.copy import drop
     from sluice.systems.lock import maintained
@@ -103,8 +104,8 @@ def _prune(props: Props, databases: list[Database]) -> None:
     for one in databases:
         with maintained(one.store, "backup") as connection:
             for old in shelf.load(folder, database=one.name)[1:]:
-                if old.drilled:
-                    drop(connection, old.drilled.scratch)
+                # Only what this backup's own drill has made: the record is a file, and files can be edited.
+                drop(connection, scratch(one.name, old.id))
         # The copies first: a backup that is gone names no copy any more.
         shelf.prune(folder, database=one.name, needed=props["needed"], keep=int(props["keep"]))
 

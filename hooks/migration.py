@@ -78,11 +78,13 @@ def _saved(database: Database, props: Props) -> None:
     from sluice.systems import schema, shelf
 
     id = props["backups"].get(database.name)
-    if id is None and (props["phase"] == "settle" or schema.bare(database)):
+    if id is None and schema.bare(database):
         return
     made = {one.id: one for one in shelf.load(Path(props["folder"]), database=database.name)}.get(id or "")
     why = f"backup '{id}' of '{database.name}' is not in '{props['folder']}'" if made is None else ""
-    if made and not made.verified:
+    if made and made.manifest.for_release != props["release"]:
+        why = f"backup '{id}' of '{database.name}' was made for release '{made.manifest.for_release}', not for '{props['release']}'"
+    if made and not why and not made.verified:
         why = f"backup '{id}' of '{database.name}' has not been restored and compared"
     # What settles follows the canary, which may take hours; the backup is of the same release.
     if made and not why and props["phase"] == "expand":

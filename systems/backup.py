@@ -84,6 +84,8 @@ def make(
 def _home(folder: Path, dbname: str) -> Path:
     """Return the folder of one database's backups, made for its user alone; Refused when others may look into it."""
     home = folder / dbname
+    if home.name != dbname or dbname.startswith("."):
+        raise Refused([f"a database called '{dbname}' cannot have a folder of that name for its backups: rename it"])
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.mkdir(mode=0o700, exist_ok=True)

@@ -24,6 +24,12 @@ def create(connection: psycopg.Connection[Any], like: str, name: str) -> None:
         connection.execute(query)
     except psycopg.errors.DuplicateDatabase:
         raise BackupFailed(f"database '{name}' exists already, and nothing is restored over it: drop it when nobody needs it") from None
+    shut(connection, name)
+
+
+def shut(connection: psycopg.Connection[Any], name: str) -> None:
+    """Let only its owner and superusers in: whom the live database keeps out, its copy must not let in."""
+    connection.execute(sql.SQL("revoke connect on database {} from public").format(sql.Identifier(name)))
 
 
 def _kind(connection: psycopg.Connection[Any], like: str) -> sql.Composed:

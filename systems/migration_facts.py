@@ -13,7 +13,7 @@ from sluice.core.store import Store
 from sluice.systems.migration_session import opened, where
 from sluice.systems.postgres import primary
 
-OURS = "n.nspname not like all (array['pg\\_%', 'information\\_schema', 'sluice'])"
+OURS = "n.nspname not like all (array['pg\\_%', 'information\\_schema', 'sluice\\_history'])"
 SIZES = f"""
     select n.nspname || '.' || c.relname, pg_table_size(c.oid), greatest(c.reltuples, 0)::bigint
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'm') and {OURS} order by 1
@@ -67,6 +67,8 @@ def headroom(store: Store) -> list[Key]:
 def _asked(store: Store, query: str) -> list[tuple[Any, ...]]:
     try:
         with opened(store, "sluice", read=True) as session:
+            # The size of a table that somebody has locked is waited for.
+            session.execute("set lock_timeout = '10s'")
             return session.execute(query.encode()).fetchall()
     except psycopg.Error as error:
         raise Unreachable(f"{where(store)}: {primary(error)}") from None

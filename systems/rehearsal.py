@@ -18,18 +18,19 @@ from sluice.core.backup.schema import difference
 from sluice.core.database import Database
 from sluice.core.errors import BackupFailed, MigrationFailed
 from sluice.core.migration.history import Kind, Plan, plan
+from sluice.core.migration.kind import REACHING
 from sluice.core.store import Store
 from sluice.systems import migrations, schema
-from sluice.systems.aside import OUTBOUND, protect, quiet
-from sluice.systems.copy import drop
+from sluice.systems.aside import protect, quiet
+from sluice.systems.copy import drop, shut
 from sluice.systems.lock import connect, maintained
 from sluice.systems.postgres import primary
 from sluice.systems.shape import shape
 
 STEP = "rehearsal"
 TRIAL = "_trial"
-# PostgreSQL's own wrapper reaches other servers too; the others take a file or a server of the team's choice.
-REACHING = (*OUTBOUND, "postgres_fdw")
+# Bytes of a name that the server keeps.
+NAME = 63
 
 
 def rehearse(database: Database, copy: str) -> list[str]:
@@ -102,12 +103,14 @@ def _make(connection: psycopg.Connection[object], name: str) -> None:
 @contextmanager
 def _trial(store: Store, copy: str) -> Iterator[Store]:
     """Make a database from the copy for as long as the block; nobody else may be connected to the copy meanwhile."""
-    name = copy.removesuffix(TRIAL)[: 63 - len(TRIAL)] + TRIAL
+    # The server cuts names by bytes: one that was cut to the copy's own would drop the copy.
+    name = copy.encode()[: NAME - len(TRIAL)].decode(errors="ignore") + TRIAL
     try:
         with maintained(store, STEP) as connection:
             drop(connection, name)
             connection.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(copy)))
             try:
+                shut(connection, name)
                 # A database's settings are not part of what a template hands on.
                 quiet(connection, name, connection.info.server_version // 10000)
                 yield store.at(name)

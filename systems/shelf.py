@@ -42,7 +42,9 @@ def broken(folder: Path, *, database: str = "") -> list[str]:
 
 def _read(folder: Path, database: str) -> Iterator[Backup | str]:
     # A name with a dot in front is being made, or being removed.
-    for place in sorted(folder.glob(f"{database or '*'}/[!.]*")):
+    # A database's name is no pattern.
+    homes = [folder / database] if database else sorted(folder.glob("*"))
+    for place in [place for home in homes for place in sorted(home.glob("[!.]*"))]:
         if not place.is_dir() or place.parent.name.startswith("."):
             continue
         try:

@@ -120,8 +120,6 @@ vacuum users;
 analyze users;
 alter table p detach partition q concurrently;
 refresh materialized view concurrently m;
-create database x;
-alter system set work_mem = '1MB';
 call f();
 insert into users values (1)"""
     found = [(one.alone, one.commits, one.repeatable, one.patient) for one in parse("1_a", text).forward.statements]
@@ -136,8 +134,6 @@ insert into users values (1)"""
         (no, no, yes, no),
         (yes, no, no, yes),
         (no, no, yes, no),
-        (yes, no, no, no),
-        (yes, no, yes, no),
         (no, yes, no, no),
         (no, no, no, no),
     ]
@@ -148,11 +144,11 @@ insert into users values (1)"""
 def test_words():
     """First words fit in a line, and never have a text in them: it may be a password, or a person."""
     text = (
-        "alter role app\n  password 'it''s; secret' valid until 'then';\ndo $x$ secret $x$; select 'open, "
+        "alter server app\n  options (password 'it''s; secret', until 'then');\ndo $x$ secret $x$; select 'open, "
         "and a rather long one', 1 as a_long_name_for_a_column, 2"
     )
     assert [one.words for one in parse("1_a", text).forward.statements] == [
-        "alter role app password '…' valid until '…'",
+        "alter server app options (password '…', until '…')",
         "do '…'",
         "select '…', 1 as a_long_name_for_a_column, 2",
     ]
@@ -236,3 +232,35 @@ def test_all_at_once():
         "4_e.sql: is said to be restore-only, but there is a .down.sql file beside it: remove one of the two",
         "1_a.sql: has the same number as 01_b.sql: give one of them the next free number",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "drop database if exists live with (force)",
+        "create database x",
+        "alter database live set default_transaction_read_only = on",
+        "alter system set work_mem = '1MB'",
+        "create role x",
+        "alter role guest connection limit 0",
+        "drop role x",
+        "grant a to b",
+        "copy users to program 'cat'",
+        "create subscription s connection '' publication p",
+        "create tablespace t location '/t'",
+    ],
+)
+def test_the_server(text: str):
+    """What changes the server is no part of a migration: a rehearsal would do it for real."""
+    with pytest.raises(ConfigError, match="changes the server, not this database, so a rehearsal on a copy would do it for real"):
+        parse("1_a.sql", f"-- transaction: none\n{text}")
+
+
+@pytest.mark.parametrize("text", ["drop extension if exists dblink", "drop extension a, postgres_fdw", "create foreign data wrapper w"])
+def test_what_reaches_out(text: str):
+    """Nor is what would bring back, unblocked, the functions that a rehearsal has blocked; the way back included."""
+    with pytest.raises(ConfigError, match="a rehearsal could not hold it back"):
+        parse("1_a.sql", text)
+    with pytest.raises(ConfigError, match="a rehearsal could not hold it back"):
+        parse("1_a.sql", "select 1", text)
+    assert parse("1_a.sql", "drop extension pg_trgm; create extension if not exists dblink").forward.statements

@@ -117,3 +117,13 @@ def test_again(store: Store, tmp_path: Path):
     assert again["backups"] == first["backups"]
     other = BackupProvider().update("r1", first, {**given, "release": "r2"}).outs or {}
     assert other["backups"] == {}
+
+
+def test_a_record_that_was_edited(store: Store, tmp_path: Path):
+    """What a record names as its copy is not believed: only what that backup's own drill has made is dropped."""
+    run(props(store, tmp_path))
+    (made,) = shelf.load(tmp_path / "backups")
+    assert made.drilled
+    shelf.record(made, made.drilled.model_copy(update={"scratch": store.dbname}))
+    run(props(store, tmp_path))
+    assert store.dbname in databases(store)

@@ -109,3 +109,15 @@ def test_settled(store: Store, tmp_path: Path):
     """A settled release runs nothing, even when somebody forces it."""
     assert run(props(store, tmp_path, settled=True)) == {"release": "r1", "revisions": {}, "lines": []}
     assert columns(store) == []
+
+
+def test_another_release(store: Store, tmp_path: Path):
+    """A backup that was made for another release opens nothing, nor does a contract run without one."""
+    given = props(store, tmp_path)
+    backups = saved(given)
+    with pytest.raises(Refused, match="was made for release 'r1', not for 'r2'"):
+        run({**given, "release": "r2"}, backups=backups)
+    given = props(store, tmp_path, {"0001_total.sql": "-- phase: contract\ndrop view recent;"})
+    (Path(given["databases"][0]["folder"]) / "0001_total.down.sql").unlink()
+    with pytest.raises(Refused, match="nothing was migrated"):
+        run(given, "settle")

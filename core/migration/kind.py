@@ -6,21 +6,32 @@ from typing import Any
 
 from pglast import ast, enums
 
-# The server refuses these inside a transaction block.
-ALONE = (
-    ast.VacuumStmt,
+# What is the server's, or names another database: a copy of this one is no place to try it.
+SERVER = (
     ast.AlterSystemStmt,
     ast.CreatedbStmt,
     ast.DropdbStmt,
+    ast.AlterDatabaseStmt,
+    ast.AlterDatabaseSetStmt,
+    ast.AlterDatabaseRefreshCollStmt,
     ast.CreateTableSpaceStmt,
     ast.DropTableSpaceStmt,
+    ast.AlterTableSpaceOptionsStmt,
+    ast.CreateRoleStmt,
+    ast.AlterRoleStmt,
+    ast.AlterRoleSetStmt,
+    ast.DropRoleStmt,
+    ast.GrantRoleStmt,
     ast.CreateSubscriptionStmt,
+    ast.AlterSubscriptionStmt,
     ast.DropSubscriptionStmt,
 )
+# Extensions whose functions, or whose foreign tables, open connections.
+REACHING = ("dblink", "http", "pg_net", "plproxy", "postgres_fdw")
 # Settings that the header has: set in the file they would outlive the retry, or come too late.
 LIMITS = ("lock_timeout", "statement_timeout", "transaction_timeout")
 # What has the same end however often it runs.
-AGAIN = (ast.CommentStmt, ast.GrantStmt, ast.RefreshMatViewStmt, ast.ReindexStmt, ast.SelectStmt, ast.AlterSystemStmt, ast.VariableSetStmt)
+AGAIN = (ast.CommentStmt, ast.GrantStmt, ast.RefreshMatViewStmt, ast.ReindexStmt, ast.SelectStmt, ast.VariableSetStmt)
 WRITES = (ast.UpdateStmt, ast.DeleteStmt, ast.InsertStmt)
 
 
@@ -39,7 +50,7 @@ def alone(node: Any) -> bool:
     if isinstance(node, ast.VacuumStmt):
         return bool(node.is_vacuumcmd)  # ANALYZE is one too
     whole = isinstance(node, ast.ReindexStmt) and node.kind != enums.ReindexObjectType.REINDEX_OBJECT_INDEX and node.relation is None
-    return whole or concurrent(node) or isinstance(node, ALONE)
+    return whole or concurrent(node) or isinstance(node, ast.VacuumStmt)
 
 
 def commits(node: Any) -> bool:
@@ -66,7 +77,18 @@ def refusal(node: Any) -> str:
         return f"sets {node.name}: write '-- {node.name}: 2s' at the top instead, which also holds for retries"
     if isinstance(node, ast.DiscardStmt) or (isinstance(node, ast.VariableSetStmt) and node.kind == enums.VariableSetKind.VAR_RESET_ALL):
         return "resets the session, and its time limits with it: take this out"
+    if isinstance(node, SERVER) or (isinstance(node, ast.CopyStmt) and node.is_program):
+        return "changes the server, not this database, so a rehearsal on a copy would do it for real: run it by hand, before the release"
+    if isinstance(node, ast.CreateFdwStmt | ast.AlterFdwStmt) or _drops(node):
+        return "makes or drops what reaches other systems, and a rehearsal could not hold it back: run it by hand, before the release"
     return ""
+
+
+def _drops(node: Any) -> bool:
+    """Say whether an extension that reaches other systems goes: made again, it would be one that nobody has blocked."""
+    if not isinstance(node, ast.DropStmt) or node.removeType != enums.ObjectType.OBJECT_EXTENSION:
+        return False
+    return any(name.sval in REACHING for name in node.objects or ())
 
 
 def index(node: Any) -> tuple[str, str]:

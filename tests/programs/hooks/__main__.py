@@ -18,7 +18,7 @@ check = {
     "of": {"url": config.require("url")},
     "limit": {"is": "==", "value": 200},
 }
-release = {"id": "r1", "version": "1.1", "kind": "minor", "services": {}, "schema": "7"}
+release = {"id": "r1", "version": "1.1", "kind": "minor", "services": {}, "schema": {"shop": "7"}}
 
 first = Preflight("preflight", {**hook, "facts": facts})
 after = pulumi.ResourceOptions(depends_on=[first])
