@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pulumi
 
-from sluice.components import facts
+from sluice.components import facts, marks
 from sluice.components.backup import Backup
 from sluice.components.base import Component
 from sluice.components.canary import Canary
@@ -31,6 +31,7 @@ from sluice.core.spec import Spec
 from sluice.core.store import Store
 from sluice.core.thresholds import health, watches
 from sluice.core.version import Version
+from sluice.hooks.mark import Mark
 from sluice.hooks.notify import Notify
 from sluice.hooks.preflight import Preflight
 from sluice.hooks.record import Record
@@ -44,8 +45,8 @@ class ReleaseArgs:
     """What a team declares once.
 
     `migrations` is a folder of SQL files for each database that has some; `journeys` are its smoke tests (core.journey); `well` and
-    `watch` give more checks of a new version, for its health gate and for its canary; `requirements` are what the machine that deploys
-    must have.
+    `watch` give more checks of a new version, for its health gate and for its canary, `marks` more of a live release (components.marks.At);
+    `requirements` are what the machine that deploys must have.
     """
 
     services: Sequence[ServiceArgs]
@@ -55,6 +56,7 @@ class ReleaseArgs:
     journeys: Sequence[Mapping[str, Any]] = ()
     well: Checks | None = None
     watch: Checks | None = None
+    marks: marks.Checks | None = None
     requirements: Requirement = field(default_factory=Requirement)
 
 
@@ -62,7 +64,7 @@ class Release(Component):
     """Takes a stack from the live release to the configured one, or leaves the live one serving.
 
     Children, in order: preflight, announcement, baseline, backup, expand, the versions and their guards, health, smoke, canary, front
-    (smoke through the door), settle, record, notice. `outputs` is the contract with other stacks.
+    (smoke through the door), settle, record, notice, mark. `outputs` is the contract with other stacks.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Release(Component):
         self.name, self.args, self.stack, self.runtime = name, args, stack, runtime
         self.plan = self._plan()
         self.facts = facts.gather(stack, self.plan)
+        # Of what this update releases none can be due.
+        self.due = marks.due(stack) if self.plan.settled else []
         self.say()
         preflight = self._preflight()
         if self.plan.first:
@@ -85,14 +89,15 @@ class Release(Component):
         saved = self._backup(ready)
         grown = self._migration("expand", saved)
         self.versions = self._versions(grown)
-        self._flags()
+        flags = self._flags()
         well = self._health(grown)
         tried = self._smoke("smoke", well, self._addresses())
         canary = self._canary(tried)
         through = self._smoke("front", canary, self._doors(), fallback=True)
         settled = self._migration("settle", through)
         self.record = self._record(settled)
-        self._notify()
+        told = self._notify()
+        self.mark = self._mark(told, *flags)
         self.outputs = self._outputs()
         self.register_outputs(self.outputs)
 
@@ -107,6 +112,7 @@ class Release(Component):
             proven=self.stack.proven,
             window=rollout.window,
             now=self.stack.now,
+            owed=[mark.name for mark in marks.standing(self.stack).owed] if self.stack.proven else [],
         )
         wrong = problems(planned, most=self.runtime.replicas, weights=self.runtime.weights)
         wrong += [] if planned.settled else facts.unknown(settings.release.schema_, self.args.migrations)
@@ -123,6 +129,8 @@ class Release(Component):
         """Tell people, in preview and before an update, what is going to happen."""
         if not self.plan.settled:
             pulumi.log.info(text(self.plan), self)
+        elif self.due:
+            pulumi.log.info(marks.story(self.stack), self)
         refusals = [fact.line for fact in self.facts if not fact.ok]
         if refusals and pulumi.runtime.is_dry_run():
             pulumi.log.warn("\n  - ".join(["as things are now, `pulumi up` will refuse this release:", *refusals]), self)
@@ -235,14 +243,17 @@ class Release(Component):
             for name, spec in self.plan.declared.items()
         }
 
-    def _flags(self) -> None:
-        for name, on in self.stack.settings.release.flags.items():
+    def _flags(self) -> list[pulumi.Resource]:
+        return [
             Flag(f"{self.name}-flag-{name}", file=self.runtime.flags, flag_name=name, on=on, opts=self.below())
+            for name, on in self.stack.settings.release.flags.items()
+        ]
 
     def _described(self, specs: Mapping[str, Spec]) -> pulumi.Output[dict[str, Any]]:
         """Return the descriptors by service, once all of them are known; of a settled release, which nobody asks, none."""
-        if self.plan.settled:
-            return pulumi.Output.from_input({})
+        return pulumi.Output.from_input({}) if self.plan.settled else self._running(specs)
+
+    def _running(self, specs: Mapping[str, Spec]) -> pulumi.Output[dict[str, Any]]:
         return pulumi.Output.all(**{service: self.versions[spec.name].descriptor for service, spec in specs.items()})
 
     def _health(self, grown: pulumi.Resource) -> Gate:
@@ -275,8 +286,10 @@ class Release(Component):
         return self._described(self.plan.target).apply(lambda found: {name: one["url"] for name, one in found.items()})
 
     def _doors(self) -> pulumi.Output[dict[str, Any]]:
-        asked = [] if self.plan.settled else list(self.plan.target)
-        return self.front.url.apply(lambda url: dict.fromkeys(asked, url))
+        return pulumi.Output.from_input({}) if self.plan.settled else self._front()
+
+    def _front(self) -> pulumi.Output[dict[str, Any]]:
+        return self.front.url.apply(lambda url: dict.fromkeys(self.plan.target, url))
 
     @property
     def _fallback(self) -> dict[str, Any]:
@@ -350,7 +363,7 @@ class Release(Component):
 
     def _record(self, after: pulumi.Resource) -> Record:
         written = facts.record(self.stack, self.plan)
-        previous = [record.text for record in self.stack.proven]
+        previous = [record.text for record in (self.stack.proven if self.plan.settled else marks.kept(self.stack))]
         saved = {"backups": self.backup.backups} if self.database else {}
         props = {**self._own, **self._fallback, "record": written, "previous": previous, **saved}
         return Record(f"{self.name}-record", props, self.below(after))
@@ -359,9 +372,35 @@ class Release(Component):
         said = {"text": f"{self.plan.release} begins on {pulumi.get_stack()}"}
         Notify(f"{self.name}-announcement", {**self._own, **said}, self.below(preflight))
 
-    def _notify(self) -> None:
+    def _notify(self) -> Notify:
         said = {"text": f"{self.plan.release} is live and proven on {pulumi.get_stack()}"}
-        Notify(f"{self.name}-notice", {**self._own, **said}, self.below(self.record))
+        return Notify(f"{self.name}-notice", {**self._own, **said}, self.below(self.record))
+
+    def _mark(self, *after: pulumi.Resource) -> Mark:
+        """Look at a live release again, after all else: a mark that fails must keep nothing from being repaired."""
+        shared = {**self._own, "passed": marks.passed(self.stack) if self.plan.settled else {}, "due": self.due}
+        asked = self._looked() if self.due else {}
+        return Mark(f"{self.name}-mark", {**shared, **asked}, self.below(*after))
+
+    def _looked(self) -> dict[str, Any]:
+        rollout = self.stack.settings.rollout
+        smoke = {"journeys": self.args.journeys, "databases": self._stores(), "deadline": rollout.deadlines.smoke}
+        running = self._running(self.plan.target)
+
+        def checks(known: Sequence[Any]) -> list[Any]:
+            found, stores = known
+            return [check.wire() for check in marks.checks(self.stack, self.plan, found, stores, self.args.marks)]
+
+        return {
+            "moment": Moment.MARK.value,
+            "versions": running.apply(lambda found: list(found.values())),
+            "checks": pulumi.Output.all(running, self._stores()).apply(checks),
+            "split": self._split,
+            "window": marks.wants(self.stack).window,
+            "patience": rollout.patience,
+            "back": marks.back(self.stack, pulumi.get_stack()),
+            **({"smoke": {**smoke, "targets": self._front()}} if marks.wants(self.stack).smoke else {}),
+        }
 
     def _outputs(self) -> dict[str, Any]:
         doors = {spec.service: spec.prefix for spec in self.plan.target.values() if spec.prefix}
@@ -373,4 +412,5 @@ class Release(Component):
             "proven": self.record.proven,
             "flags": self.runtime.flags,
             "databases": stores,
+            "marks": pulumi.Output.all(self.record.live, self.mark.passed).apply(lambda known: marks.shown(self.stack, *known)),
         }

@@ -16,18 +16,19 @@ from sluice.core.settings import Settings, parse_text
 
 # What other stacks may rely on; a change of meaning raises it. docs/outputs.md says what each output holds.
 CONTRACT = 1
-OUTPUTS = ("url", "endpoints", "live", "proven", "flags", "databases")
+OUTPUTS = ("url", "endpoints", "live", "proven", "flags", "databases", "marks")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """What a declaration gets: `settings`, `proven` (newest first, from the stack's own last outputs), and `required`, the
-    proven releases of the stack that `rollout.requires` names (None: it names none)."""
+    """What a declaration gets: `settings`, `proven` (newest first) and `marks`, both from the stack's own last outputs, and
+    `required`, the proven releases of the stack that `rollout.requires` names (None: it names none)."""
 
     settings: Settings
     proven: Sequence[Record]
     required: Sequence[Record] | None
     now: datetime
+    marks: Mapping[str, Any] | None = None
 
 
 Declare = Callable[[Stack], Mapping[str, Any]]
@@ -40,16 +41,17 @@ def program(declare: Declare, *, services: set[str]) -> None:
     """
     now = datetime.now(UTC)
     settings = load(now, services)
-    own = _proven(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
+    # Of both only these outputs are read: another team's secret must not make all of ours secret.
+    own = pulumi.StackReference(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
     requires = settings.rollout.requires
-    required = _proven(requires.stack) if requires else pulumi.Output.from_input(None)
+    required = pulumi.StackReference(requires.stack).get_output("proven") if requires else pulumi.Output.from_input(None)
 
-    def declared(both: Sequence[Any]) -> Mapping[str, Any]:
-        proven, theirs = both
+    def declared(read: Sequence[Any]) -> Mapping[str, Any]:
+        proven, marks, theirs = read
         there = None if requires is None else _records(theirs)
-        return declare(Stack(settings=settings, proven=_records(proven), required=there, now=now))
+        return declare(Stack(settings=settings, proven=_records(proven), required=there, now=now, marks=marks))
 
-    built = pulumi.Output.all(own, required).apply(declared)
+    built = pulumi.Output.all(own.get_output("proven"), own.get_output("marks"), required).apply(declared)
     pulumi.export("contract", CONTRACT)
     for name in OUTPUTS:
         pulumi.export(name, built.apply(itemgetter(name)))
@@ -62,11 +64,6 @@ def load(now: datetime, services: set[str]) -> Settings:
         return parse_text(config.get("release"), config.get("rollout"), now=now, declared=services)
     except ConfigError as error:
         raise pulumi.RunError(str(error)) from None
-
-
-def _proven(stack: str) -> pulumi.Output[Any]:
-    """Return a stack's proven releases. Only that one output is read: another team's secret must not make all of ours secret."""
-    return pulumi.StackReference(stack).get_output("proven")
 
 
 def _records(proven: Any) -> list[Record]:

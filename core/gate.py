@@ -30,8 +30,9 @@ Patience = Literal["wait", "fail"]
 
 
 class On(Value):
-    """What a gate does about an outcome that is neither a pass nor a failure: wait until the deadline, or fail at once."""
+    """What a gate does about an outcome that is no pass: wait until the deadline, or fail at once, as with every critical failure."""
 
+    failed: Patience = "wait"
     inconclusive: Patience = "wait"
     errored: Patience = "wait"
 
@@ -97,10 +98,10 @@ class Vigil:
         return self.state
 
     def _final(self, verdict: Verdict) -> bool:
-        if verdict.outcome is Outcome.FAILED:
-            return verdict.severity is Severity.P0
-        patience = self.gate.on.inconclusive if verdict.outcome is Outcome.INCONCLUSIVE else self.gate.on.errored
-        return patience == "fail"
+        if verdict.outcome is Outcome.FAILED and verdict.severity is Severity.P0:
+            return True
+        on = self.gate.on
+        return {Outcome.FAILED: on.failed, Outcome.INCONCLUSIVE: on.inconclusive, Outcome.ERRORED: on.errored}[verdict.outcome] == "fail"
 
 
 def _young(raw: Verdict, seen: Verdict) -> bool:

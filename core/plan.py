@@ -18,7 +18,8 @@ Specs = dict[str, Spec]
 class Plan:
     """A release against what is live. Specs are by service.
 
-    `warm` is the previous proven release that stays up for a quick return; `ladder` is the one that will be walked.
+    `warm` is the previous proven release that stays up for a quick return; `ladder` is the one that will be walked;
+    `owed` are the marks that the live release has not passed.
     """
 
     release: str
@@ -29,6 +30,7 @@ class Plan:
     ladder: Ladder
     record: Record | None = None
     returning: bool = False
+    owed: Sequence[str] = ()
     new: list[str] = field(default_factory=list)
 
     @property
@@ -69,6 +71,7 @@ def plan(
     proven: Sequence[Record],
     window: timedelta,
     now: datetime,
+    owed: Sequence[str] = (),
 ) -> Plan:
     """Compare a release with the proven ones, newest first."""
     record = proven[0] if proven else None
@@ -91,6 +94,7 @@ def plan(
         record=record,
         returning=returning,
         new=new,
+        owed=owed,
     )
 
 
@@ -163,7 +167,7 @@ def text(plan: Plan) -> str:
     """Say what will run, how far it goes, and what it is compared with: what preview shows."""
     if plan.settled:
         return f"{plan.release} is live and proven: nothing to release"
-    lines = [f"release {plan.release}", *_services(plan), *_way(plan), *_back(plan)]
+    lines = [f"release {plan.release}", *_services(plan), *_way(plan), *_back(plan), *_void(plan)]
     return "\n".join(lines)
 
 
@@ -207,3 +211,9 @@ def _back(plan: Plan) -> list[str]:
         return ["  on failure: the doors stay closed (503)"]
     live = ", ".join(spec.name for spec in plan.live.values())
     return [f"  on failure: weight 0 at once, {live} keep{'s' if len(plan.live) == 1 else ''} serving"]
+
+
+def _void(plan: Plan) -> list[str]:
+    if not plan.owed or plan.record is None:
+        return []
+    return [f"  marks: {plan.record.id} has not passed {', '.join(plan.owed)}; once this release is live nobody asks for them"]

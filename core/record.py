@@ -30,7 +30,8 @@ class Built(Value):
 
 class Record(Value):
     """A release that passed everything. `schema` is the revision of each database that it has migrations for, `backups` what was saved
-    before them, ids by database; `git` is the program's commit, `approvals` the nonces it has spent."""
+    before them, ids by database; `git` is the program's commit, `approvals` the nonces it has spent. `marks` is when it passed which, and
+    is written when another one becomes live: until then an output of its own says so."""
 
     id: str
     version: str
@@ -43,6 +44,7 @@ class Record(Value):
     by: str | None = None
     approvals: list[str] = []
     at: AwareDatetime
+    marks: dict[str, AwareDatetime] = {}
 
     model_config = Value.model_config | {"populate_by_name": True, "serialize_by_alias": True}
 
@@ -76,7 +78,7 @@ class Record(Value):
 def prove(record: Record, previous: Iterable[Record], *, keep: int = KEEP) -> list[Record]:
     """Return the proven releases with this one in front, newest first, each id once.
 
-    The live one recorded again keeps its time; an older one (a rollback) comes to the front with a new time.
+    The live one recorded again keeps its time and its marks; an older one (a rollback) comes to the front with a new time.
     Approvals once spent stay spent.
     """
     known = list(previous)
@@ -84,7 +86,7 @@ def prove(record: Record, previous: Iterable[Record], *, keep: int = KEEP) -> li
     spent = [nonce for old in same for nonce in old.approvals]
     changes: dict[str, Any] = {"approvals": list(dict.fromkeys(spent + record.approvals))}
     if known and known[0].id == record.id:
-        changes["at"] = known[0].at
+        changes |= {"at": known[0].at, "marks": known[0].marks}
     others = [old for old in known if old.id != record.id]
     ordered = [record.model_copy(update=changes), *others][:keep]
     left = before(ordered)

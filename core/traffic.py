@@ -90,18 +90,7 @@ class Traffic:
         if check.ask == "split.latency_delta":
             pace, effect = self.paces[_version(check)], float(check.limit.value)
             return latency(check.name, pace, alpha=self.alpha, effect=effect, minimum=check.minimum, severity=check.severity)
-        return judge(check, self._reading(check, self._since(_version(check), _window(check))))
-
-    def _reading(self, check: Check, seen: Figures) -> Reading:
-        if seen.total == 0:
-            return NoData("the new version has answered nothing")
-        if check.ask == "split.error_rate":
-            return Number(value=seen.counts.rate, samples=seen.total, evidence=f"{seen.errors} of {seen.total}")
-        if check.ask == "split.latency":
-            value = quantile(seen.latency, float(check.of.get("quantile", QUANTILE)))
-            return NoData("no latencies yet") if value is None else Number(value=value, samples=seen.latency.total)
-        known = "split.error_rate, split.latency, split.error_delta, split.latency_delta"
-        raise ValueError(f"check '{check.name}' asks '{check.ask}': a split answers {known}")
+        return judge(check, reading(check, self._since(_version(check), _window(check))))
 
     def _since(self, name: str, window: float) -> Figures:
         """Return what a version answered within the last seconds, from the last look before them; at most since the step began."""
@@ -111,6 +100,19 @@ class Traffic:
         before = [look for look in self.looks if look[0] <= at - window]
         start = before[-1] if before else self.looks[0]
         return _came(name, start[1], newest)
+
+
+def reading(check: Check, seen: Figures) -> Reading:
+    """Answer one question about a version from what it has answered."""
+    if seen.total == 0:
+        return NoData("the new version has answered nothing")
+    if check.ask == "split.error_rate":
+        return Number(value=seen.counts.rate, samples=seen.total, evidence=f"{seen.errors} of {seen.total}")
+    if check.ask == "split.latency":
+        value = quantile(seen.latency, float(check.of.get("quantile", QUANTILE)))
+        return NoData("no latencies yet") if value is None else Number(value=value, samples=seen.latency.total)
+    known = "split.error_rate, split.latency, split.error_delta, split.latency_delta"
+    raise ValueError(f"check '{check.name}' asks '{check.ask}': a split answers {known}")
 
 
 def _came(name: str, before: dict[str, Figures], now: dict[str, Figures]) -> Figures:

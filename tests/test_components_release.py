@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from pulumi.runtime import rpc
 
 from sluice.components import Release, ReleaseArgs, ServiceArgs, Stack
+from sluice.components.marks import At
 from sluice.core.check import Check, Limit
 from sluice.core.ladder import weights
 from sluice.core.plan import text
@@ -102,6 +104,7 @@ def test_children(shop: Shop, world: World):
             "shop > shop-front (Front)",
             "shop > shop-front (SmokeTest)",
             "shop > shop-health (Gate)",
+            "shop > shop-mark (Mark)",
             "shop > shop-notice (Notify)",
             "shop > shop-preflight (Preflight)",
             "shop > shop-record (Record)",
@@ -126,7 +129,7 @@ def after(world: World, name: str) -> set[str]:
 
 
 def test_order(shop: Shop, world: World):
-    """Nothing of a release begins before its preflight and the baseline, and each moment waits for the one before; the record is last."""
+    """Nothing of a release begins before its preflight and the baseline, and each moment waits for the one before; the record is last, and marks after it."""
     shop.release(shop.stack("2", proven=[shop.record("1")]))
     old, new = (([shop.name("web", v), shop.name("api", v)]) for v in "12")
     assert after(world, "shop-preflight") == set()
@@ -141,6 +144,7 @@ def test_order(shop: Shop, world: World):
     assert {"shop-canary-ladder"} <= after(world, "shop-front-journeys")
     assert {"shop-front-journeys"} <= after(world, "shop-record")
     assert {"shop-record"} <= after(world, "shop-notice")
+    assert {"shop-notice"} <= after(world, "shop-mark")
 
 
 def test_a_release_of_a_schema_alone(shop: Shop, world: World, tmp_path: Path):
@@ -358,10 +362,21 @@ def test_outputs(shop: Shop, world: World):
     assert world.outputs["shop"] == {
         "url": "http://door",
         "endpoints": {"web": "http://door/web/", "api": "http://door/api/"},
-        "live": {"id": "r"},
+        "live": {"id": "r", "at": "2025-11-27T12:00:00Z"},
         "proven": ["release r"],
         "flags": "/flags.json",
         "databases": {"shop": {"host": "127.0.0.1", "port": 5432, "dbname": "shop"}},
+        "marks": {
+            "release": "r",
+            "since": "2025-11-27T12:00:00Z",
+            "due": [
+                {"name": "30m", "due_at": "2025-11-27T12:30:00Z"},
+                {"name": "1h", "due_at": "2025-11-27T13:00:00Z"},
+                {"name": "1d", "due_at": "2025-11-28T12:00:00Z"},
+            ],
+            "next": {"name": "30m", "due_at": "2025-11-27T12:30:00Z"},
+            "passed": {},
+        },
     }
 
 
@@ -426,3 +441,98 @@ def test_the_door_of_a_version(shop: Shop, world: World):
     shop.more = {"watch": lambda version: seen.append(version) or []}
     shop.release(shop.stack("2", proven=[shop.record("1", at=NOON - timedelta(days=9))]))
     assert {version.url for version in seen} == {"http://web-2", "http://api-2"}
+
+
+def live(shop: Shop, world: World, minutes: float, *, passed: dict[str, str] | None = None, **more: Any) -> Release:
+    """Declare release 2, live for some minutes, with release 1 before it; return it."""
+    two = shop.record("2", at=NOON - timedelta(minutes=minutes))
+    output = {"release": two.id, "since": two.shown["at"], "passed": passed or {}}
+    stack = shop.stack("2", proven=[two, shop.record("1", at=NOON - timedelta(days=9))], **more)
+    return shop.release(replace(stack, marks=output))
+
+
+def test_no_mark_is_due(shop: Shop, world: World):
+    """Before its first mark, a live release is asked nothing, and its marks are one small resource."""
+    release = live(shop, world, 29)
+    own = {**OWN, "release": release.plan.release, "settled": True}
+    assert world["shop-mark"].inputs == {**own, "passed": {}, "due": []}
+    assert world.said == []
+
+
+def test_a_mark_that_is_due(shop: Shop, world: World):
+    """When marks are due the live versions are asked what a canary is, with the marks' limits, and nothing that compares; the team adds its own."""
+    asked: list[At] = []
+    own = Check(name="own", ask="logs.count", of={"path": "/log"}, limit=Limit(is_="<=", value=0))
+    shop.more = {"marks": lambda at: asked.append(at) or [own], "journeys": [{"name": "home", "steps": []}]}
+    release = live(
+        shop, world, 61, rollout={"patience": "2m", "marks": [{"after": "30m", "error_rate": "2%"}, {"after": "1h", "smoke": True}]}
+    )
+    given = dict(world["shop-mark"].inputs)
+    checks = {check["name"]: check for check in given.pop("checks")}
+    assert {name: checks[name]["limit"]["value"] for name in ("web: error rate", "api: p95", "web: memory", "own")} == {
+        "web: error rate": 0.01,
+        "api: p95": 2,
+        "web: memory": 0.85,
+        "own": 0,
+    }
+    assert {"web is well", "api is well"} <= set(checks)
+    assert not [name for name in checks if "against live" in name]
+    store = {"host": "127.0.0.1", "port": 5432, "user": "sluice", "passfile": "/pass", "dbname": "shop"}
+    assert {version["url"] for version in given.pop("versions")} == {"http://web-2", "http://api-2"}
+    assert by(given.pop("split")["routes"]) == by(routes(shop, "2", None))
+    smoke = {"journeys": [{"name": "home", "steps": []}], "databases": {"shop": store}, "deadline": 180}
+    one = shop.stack("1").settings.release.id
+    assert given == {
+        **OWN,
+        "release": release.plan.release,
+        "settled": True,
+        "moment": "mark",
+        "passed": {},
+        "due": ["30m", "1h"],
+        "window": 60,
+        "patience": 120,
+        "smoke": {**smoke, "targets": {"web": "http://door", "api": "http://door"}},
+        "back": (
+            f"{release.plan.release} stays live and the mark stays due; back to {one}: pulumi config set --path sluice:release.version 1 "
+            "--stack production, and the rest of its sluice:release, then: pulumi up --stack production"
+        ),
+    }
+    (at,) = {id(one): one for one in asked}.values()
+    assert (at.after, set(at.versions), at.databases) == (3600, {"web", "api"}, {"shop": store})
+    assert world.said == [
+        f"marks of {release.plan.release} that are due: 30m (since 2025-11-27T11:29:00Z), 1h (since 2025-11-27T11:59:00Z): "
+        "errors at most 1.0 %, latency at most 2.00 s over 1m, smoke tests"
+    ]
+
+
+def test_a_passed_mark(shop: Shop, world: World):
+    """What has been passed stays passed, and the next one is told."""
+    live(shop, world, 59, passed={"30m": "2025-11-27T11:40:00Z"})
+    assert (world["shop-mark"].inputs["due"], world["shop-mark"].inputs["passed"]) == ([], {"30m": "2025-11-27T11:40:00Z"})
+
+
+def test_marks_wait_for_all_repair(shop: Shop, world: World):
+    """Whatever an update mends is mended before a mark can end it."""
+    assert live(shop, world, 31).plan.settled
+    waited = {"shop-mark"}
+    while more := {name for one in waited for name in after(world, one)} - waited:
+        waited |= more
+    assert {"shop-record", "shop-canary-ladder", "shop-front", "shop-database-server"} <= waited
+    assert {shop.name(service, version) for service in ("web", "api") for version in "12"} <= waited
+
+
+def test_a_mark_waits_for_flags(shop: Shop, world: World):
+    """A kill switch is thrown before a mark is asked."""
+    shop.release(shop.stack("2", proven=[shop.record("1")], flags={"beta": False}))
+    assert "shop-flag-beta-switch" in after(world, "shop-mark")
+
+
+def test_marks_that_another_release_makes_void(shop: Shop, world: World):
+    """A release before the marks of the live one were passed says so, has none due itself, and keeps what was passed in the record."""
+    one = shop.record("1", at=NOON - timedelta(hours=2))
+    output = {"release": one.id, "since": one.shown["at"], "passed": {"30m": "2025-11-27T10:31:00Z"}}
+    release = shop.release(replace(shop.stack("2", proven=[one]), marks=output))
+    assert f"\n  marks: {one.id} has not passed 1h, 1d; once this release is live nobody asks for them" in text(release.plan)
+    assert (world["shop-mark"].inputs["due"], world["shop-mark"].inputs["passed"]) == ([], {})
+    (kept,) = world["shop-record"].inputs["previous"]
+    assert Record.parse(kept).marks == {"30m": datetime(2025, 11, 27, 10, 31, tzinfo=UTC)}

@@ -88,7 +88,7 @@ def test_contract(world: World, exported: dict[str, Any]):
     configure({"version": "2"})
     world.run(lambda: program(Program(), services={"web"}))
     assert exported == {"contract": CONTRACT, **{name: f"the {name}" for name in OUTPUTS}}
-    assert {"contract", *OUTPUTS} == {"contract", "url", "endpoints", "live", "proven", "flags", "databases"}
+    assert {"contract", *OUTPUTS} == {"contract", "url", "endpoints", "live", "proven", "flags", "databases", "marks"}
 
 
 def test_wrong_settings(world: World, exported: dict[str, Any]):

@@ -143,7 +143,7 @@ def test_explain_young():
         (["a", "a"], {}, "Value error, checks share a name: a"),
         (["a"], {"hold": 31}, "Value error, hold 31 s is longer than the deadline of 30 s"),
         (["a"], {"poll": 0}, "Input should be greater than 0"),
-        (["a"], {"on": {"failed": "wait"}}, "Extra inputs are not permitted"),
+        (["a"], {"on": {"passed": "wait"}}, "Extra inputs are not permitted"),
     ],
 )
 def test_refused(names: list[str], more: dict[str, object], message: str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -110,6 +111,12 @@ def test_a_return_to_other_content_climbs():
 def test_preview_of_what_is_live():
     """A settled release is one line."""
     assert text(planned("r1", [WEB1, API1], [R1])) == "r1 is live and proven: nothing to release"
+
+
+def test_preview_of_marks_that_become_void():
+    """A release before the live one has passed its marks says so: they are never asked for again."""
+    whole = replace(planned("r2", [WEB2, API2], [R1]), owed=["30m", "1h"])
+    assert text(whole).splitlines()[-1] == "  marks: r1 has not passed 30m, 1h; once this release is live nobody asks for them"
 
 
 def test_preview_of_an_added_service():

@@ -58,7 +58,7 @@ def test_spent():
 
 def test_wire():
     """A record survives the wire, where the schema revision has its plain name."""
-    one = record("1.0", schema={"shop": "0007"}, backups={"shop": "b1"}, git="c0ffee", by="ada")
+    one = record("1.0", schema={"shop": "0007"}, backups={"shop": "b1"}, git="c0ffee", by="ada", marks={"30m": "2025-11-27T12:31:00Z"})
     assert one.wire() == {
         "id": "1.0",
         "version": "1.0",
@@ -70,6 +70,7 @@ def test_wire():
         "by": "ada",
         "approvals": [],
         "at": "2025-11-27T12:00:00Z",
+        "marks": {"30m": "2025-11-27T12:31:00Z"},
     }
     assert Record.read(one.wire()) == one
 

@@ -50,6 +50,7 @@ GOOD: dict[str, Any] = {
         "poll": "500ms",
         "until": 100,
         "checks": {"error_rate": {"max": "2%"}, "latency": {"max": "800ms", "quantile": 0.99}, "cpu": {"off": True}},
+        "marks": ["30m", {"after": "1h", "error_rate": "1%", "latency": "2s", "window": "30s", "smoke": True}],
         "deadlines": {"health": 30, "smoke": "1m"},
         "windows": {
             "timezone": "Europe/Berlin",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from examples.redcube.stack import SERVICES, journeys, migrations, service, watch
+from examples.redcube.stack import SERVICES, journeys, marks, migrations, service, watch
+from sluice.components.marks import At
 from sluice.core.journey import parse
+from sluice.core.settings import Release
 from sluice.core.version import Version
 
 
@@ -45,3 +49,23 @@ def test_migrations(version: str, last: str) -> None:
     folder = migrations(version)["redcube_users"]
     assert sorted(path.name[:4] for path in folder.glob("*.sql"))[-1] == last
     assert list(migrations(version)) == ["redcube_users"]
+
+
+def asked(after: float, version: str = "1.1.0", **release: Any) -> list[str]:
+    """Return the names of what is asked at a mark, but for what a canary is asked as well."""
+    versions = {name: Version(service=name, version=version, name=f"{name}@1", url="http://v", log="/log") for name in SERVICES}
+    databases = {name: {"dbname": name} for name in ("postgres", "redcube_users")}
+    checks = marks(Release.read({"version": version, **release}))(At(after=after, versions=versions, databases=databases))
+    own = [check for one in versions.values() for check in watch(one)]
+    assert checks[: len(own)] == own
+    return [check.name for check in checks[len(own) :]]
+
+
+def test_marks() -> None:
+    """From the migration on both databases are compared; after an hour the features in the background are asked too."""
+    copied = ["users missing in postgres", "difference of user counts"]
+    background = ["trending is told", "reputation events in an hour"]
+    assert asked(1800) == []
+    assert asked(1800, schema={"redcube_users": "0001"}) == copied
+    assert asked(3600, schema={"redcube_users": "0001"}) == copied + background
+    assert asked(3600, "1.0.0", flags={"UGC_ANALYSIS": False}) == []

@@ -11,12 +11,14 @@ from pulumi.dynamic.dynamic import serialize_provider
 
 from sluice.hooks.base import Hook
 from sluice.hooks.gate import Gate, GateProvider
+from sluice.hooks.mark import Mark, MarkProvider
 from sluice.hooks.notify import Notify, NotifyProvider
 from sluice.hooks.preflight import Preflight, PreflightProvider
 from sluice.hooks.record import Record, RecordProvider
 
 PINNED = [
     (Gate, GateProvider, "sluice.hooks.gate"),
+    (Mark, MarkProvider, "sluice.hooks.mark"),
     (Notify, NotifyProvider, "sluice.hooks.notify"),
     (Preflight, PreflightProvider, "sluice.hooks.preflight"),
     (Record, RecordProvider, "sluice.hooks.record"),
@@ -37,9 +39,9 @@ def test_light():
     """Importing the hooks, and a settled hook's check and diff, load no driver and no parser of settings."""
     program = """
 import sys
-from sluice.hooks import canary, gate, notify, preflight, record
-for provider in (gate.GateProvider(), notify.NotifyProvider(), preflight.PreflightProvider(), record.RecordProvider()):
-    props = {"release": "r1", "settled": True, "checks": [{}]}
+from sluice.hooks import canary, gate, mark, notify, preflight, record
+for provider in (gate.GateProvider(), mark.MarkProvider(), notify.NotifyProvider(), preflight.PreflightProvider(), record.RecordProvider()):
+    props = {"release": "r1", "settled": True, "checks": [{}], "due": []}
     assert provider.check({}, props).failures == []
     assert provider.diff("r1", props, props).changes is False
 split = {"kind": "envoy", "folder": "/nonexistent", "admin": "", "routes": []}

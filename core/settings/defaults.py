@@ -35,6 +35,14 @@ QUANTILE = 0.95
 ERROR_DELTA = 0.01
 LATENCY_DELTA = EFFECT
 
+# Its "30-Minute Mark", "1-Hour Mark" and "24-Hour Mark"; "all features functional" belongs to the second.
+MARKS = (1800.0, 3600.0, 86400.0)
+MARK_SMOKE = 3600.0
+MARK_ERROR_RATE = 0.01
+MARK_LATENCY = 2.0
+# As long as a canary's rates look back.
+MARK_WINDOW = 60.0
+
 # Rates and latencies are already taken over a minute; a quarter of one more tells a burst from a trend.
 TRAFFIC_LASTS = 15.0
 # A pool fills in a moment when a version starts, and should be back within a minute.

@@ -89,7 +89,7 @@ def _default(field: Any) -> str:
     if value is None or value in ({}, []) or isinstance(value, Value):
         return ""
     if isinstance(value, list):
-        return "`[" + ", ".join(str(getattr(item, "weight", item)) for item in value) + "]`"
+        return "`[" + ", ".join(str(getattr(item, "name", getattr(item, "weight", item))) for item in value) + "]`"
     kind = _kind(field)
     return f"`{kind.show(value) if kind else value}`"
 

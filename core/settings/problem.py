@@ -18,6 +18,8 @@ from sluice.core.value import Value
 SHOWN = 60
 # Whoever puts a secret into config by mistake shall not find it in a log as well.
 SECRETIVE = r"(?i)url|pass|secret|token|key|credential|auth|private"
+# The keys of which the value may stand in the place of the whole map.
+SHORT = ("weight", "after")
 HIDDEN = "this value (not shown)"
 Details = Mapping[str, Any]
 
@@ -79,9 +81,9 @@ def _sentence(root: str, model: type[Value], data: Any, place: Place, one: Any) 
 
 
 def _value(data: Any, place: Place) -> Any:
-    """Return what config has there; a step in short form has its weight one level up."""
+    """Return what config has there; a step or mark in short form has its one key's value one level up."""
     found = at(data, place)
-    return at(data, place[:-1]) if found is None and place[-1:] == ["weight"] else found
+    return at(data, place[:-1]) if found is None and place and place[-1] in SHORT else found
 
 
 def unknown(name: str, known: Mapping[str, Any], where: str) -> str:

@@ -16,6 +16,7 @@ from sluice.core.settings import defaults
 from sluice.core.settings.approval import Approvals
 from sluice.core.settings.check import Checks, Threshold
 from sluice.core.settings.kind import Duration, Length, Name, StackName, Whole
+from sluice.core.settings.mark import Mark, Marked
 from sluice.core.settings.people import Escalation, Person, Webhook
 from sluice.core.settings.step import Rung, Step
 from sluice.core.settings.window import Windows
@@ -70,6 +71,10 @@ class Rollout(Value):
     poll: Duration = Field(default=POLL, gt=0, description="how often the canary is judged")
     until: Whole = Field(default=100, ge=1, le=100, description="how far this update goes; only 100 as yet")
     checks: Checks = Field(default=Checks(), description="what is watched while a canary climbs")
+    marks: list[Marked] = Field(
+        default=[Mark(after=after, smoke=after == defaults.MARK_SMOKE) for after in defaults.MARKS],
+        description="when a live release is looked at again; a duration alone is a mark, `[]` is none",
+    )
     backup: Backup = Field(default=Backup(), description="what is saved before a database changes")
     deadlines: Deadlines = Field(default=Deadlines(), description="how long other moments may take")
     windows: Windows | None = Field(default=None, description="when releases may begin; default: at any time")

@@ -118,6 +118,16 @@ def calendar(case: Case) -> Iterator[Problem]:
         latest = step.not_before or latest
 
 
+@rule(f"{ROLLOUT}.marks")
+def follow(case: Case) -> Iterator[Problem]:
+    """Each mark comes later than the one before it."""
+    marks = case.rollout.marks
+    for number in range(1, len(marks)):
+        mark, before = marks[number], marks[number - 1]
+        if mark.after <= before.after:
+            yield Problem(f"{ROLLOUT}.marks[{number}].after", f"'{mark.name}' is not later than '{before.name}': marks follow each other")
+
+
 @rule(f"{ROLLOUT}.ladder", f"{ROLLOUT}.soak", f"{ROLLOUT}.deadline")
 def lasts(case: Case) -> Iterator[Problem]:
     """All soaks together fit into the deadline."""

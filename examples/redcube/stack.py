@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sluice.components import Release, ReleaseArgs, ServiceArgs, Stack
+from sluice.components.marks import At
 from sluice.core.check import Check, Limit, Unit
 from sluice.core.requirement import Requirement
+from sluice.core.settings import Release as Asked
+from sluice.core.verdict import Severity
 from sluice.core.version import Version
 from sluice.runtimes.process.runtime import Process
 from sluice.systems.journey import load
 
 HERE = Path(__file__).parent
-USER = "user-service"
+USER, CONTENT = "user-service", "content-service"
 # Each service: its module, its door, and its database.
-SERVICES = {"content-service": ("content", "/api/content/", "postgres"), USER: ("user", "/api/auth/", "redcube_users")}
+SERVICES = {CONTENT: ("content", "/api/content/", "postgres"), USER: ("user", "/api/auth/", "redcube_users")}
 DATABASES = [database for _, _, database in SERVICES.values()]
 # What one service may open to the database, its pool and a little: runbook 004 alarms at 80 % of the maximum.
 CONNECTIONS = 20
@@ -26,6 +29,8 @@ GRACE = 12.0
 # The steps that the feature flag UGC_ANALYSIS switches off.
 ANALYSIS = ("analyze a text", "the analysis is in the database", "the analysis goes")
 PARTS = ("steps", "cleanup")
+LIST = "/api/content/interview-intel/experiences?limit=1"
+HOUR = 3600
 
 
 def declare(stack: Stack) -> Mapping[str, Any]:
@@ -37,6 +42,7 @@ def declare(stack: Stack) -> Mapping[str, Any]:
         migrations=migrations(stack.settings.release.version),
         journeys=journeys(stack.settings.release.flags),
         watch=watch,
+        marks=marks(stack.settings.release),
         requirements=Requirement(memory_free_bytes=512 * 2**20),
     )
     return Release("redcube", args, stack=stack, runtime=runtime).outputs
@@ -88,3 +94,39 @@ def structured(version: Version) -> Check:
     limit = Limit(is_=">=", value=1, unit=Unit.RATIO)
     of = {"path": version.log, "field": "trace_id", "pattern": '"status":'}
     return Check(name=f"{version.service}: lines with a trace id", ask="logs.field", of=of, limit=limit, action="check the log's format")
+
+
+def marks(release: Asked) -> Callable[[At], list[Check]]:
+    """Return what a live release is asked at its marks (runbook 004, "Post-Deployment Validation")."""
+
+    def asked(at: At) -> list[Check]:
+        first = [check for version in at.versions.values() for check in watch(version)]
+        copied = copies(at.databases["redcube_users"]) if "redcube_users" in release.schema_ else []
+        return [*first, *copied, *(features(at, release) if at.after >= HOUR else [])]
+
+    return asked
+
+
+def copies(users: Mapping[str, Any]) -> list[Check]:
+    """Say that both databases have the same users; the views come with migration 0001."""
+    none = Limit(is_="==", value=0)
+    missing = {**users, "query": "select count(*) from v_user_sync_missing"}
+    counts = {**users, "query": "select difference from v_user_sync_status"}
+    mend = "check the dblink connection, then: select user_sync_mend()"
+    return [
+        Check(name="users missing in postgres", ask="sql", of=missing, limit=none, severity=Severity.P1, action=mend),
+        Check(name="difference of user counts", ask="sql", of=counts, limit=none, severity=Severity.P1, action=mend),
+    ]
+
+
+def features(at: At, release: Asked) -> list[Check]:
+    """Say that what works in the background does: lists know what is trending (from 1.1.0 on), and analyses earn reputation."""
+    content = at.versions[CONTENT]
+    trending = {"url": content.url + LIST, "path": "$.experiences[0].trending"}
+    earned = {**at.databases["postgres"], "query": "select count(*) from reputation_events where created_at > now() - interval '1 hour'"}
+    checks = []
+    if content.version != "1.0.0":
+        checks += [Check(name="trending is told", ask="http.json", of=trending, limit=Limit(is_=">=", value=0))]
+    if release.flags.get("UGC_ANALYSIS", True):
+        checks += [Check(name="reputation events in an hour", ask="sql", of=earned, limit=Limit(is_=">", value=0))]
+    return checks

@@ -1,0 +1,135 @@
+"""Mark: a live release is looked at again, some time after it was proven. It moves no traffic, whatever it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.dynamic import DiffResult, Resource
+
+from sluice.hooks.base import Hook, Props, due
+
+if TYPE_CHECKING:
+    from sluice.core.check import Check
+    from sluice.core.clock import Clock
+    from sluice.core.reading import Reading
+    from sluice.core.verdict import Verdict
+    from sluice.core.version import Version
+    from sluice.systems.splits.port import Split
+
+# Latencies are as new as the question before (systems/envoy.py): the first look is taken twice, this many seconds apart.
+MERGED = 0.5
+
+
+class MarkProvider(Hook):
+    """Looks at all marks that are due as one, and writes down when they were passed.
+
+    Inputs beside every hook's: `passed`, when each was, by name; `due`, the names of those to pass now. Where there are some:
+    `versions` (core.version.Version), `checks` (core.check.Check; `split.*` are answered from the splitter's own figures, core.traffic),
+    `split`, a runtime's descriptor, `window` and `patience` in seconds, `back`, what to say about the way back; and optionally
+    `smoke`, the `journeys`, `targets` and `databases` of `hooks.smoke`.
+    Outputs: `passed`, and `verdicts`, a sentence a check.
+    """
+
+    def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
+        """Report a change when marks are due, and with every new release, which has passed none."""
+        return DiffResult(changes=due(_olds, _news) or bool(_news["due"]))
+
+    def run(self, props: Props) -> Props:
+        """Look; without anything due only take over what was passed."""
+        passed = dict(props["passed"])
+        if not props["due"]:
+            return {"passed": passed, "verdicts": []}
+        from datetime import UTC, datetime
+
+        from sluice.core.errors import GateFailed, Unreachable
+        from sluice.hooks.stop import Stop, WatchedClock
+
+        try:
+            verdicts = look(props, WatchedClock(Stop()))
+        except (GateFailed, Unreachable) as error:
+            raise GateFailed(f"{_named(error, props)}; {props['back']}") from None
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return {"passed": passed | dict.fromkeys(props["due"], now), "verdicts": [verdict.text for verdict in verdicts]}
+
+
+class Mark(Resource, module="sluice", name="Mark"):
+    """The marks of a release in a stack; `props` are those of `MarkProvider`."""
+
+    passed: pulumi.Output[dict[str, str]]
+    verdicts: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        # `passed` is an input too, and an output of the same name.
+        super().__init__(MarkProvider(), name, {**props, "verdicts": None}, opts)
+
+
+def look(props: Props, clock: Clock) -> list[Verdict]:
+    """Count traffic for `window` seconds, then judge all checks in one round; what has no answer yet may take `patience` more.
+
+    A failure ends it at once: it has already lasted as long as its check says. Raise GateFailed.
+    """
+    from sluice.core.gate import Gate, On
+    from sluice.core.moment import Moment
+    from sluice.core.version import Version
+    from sluice.hooks.gate import wait
+    from sluice.hooks.smoke import SmokeProvider
+    from sluice.systems import splits
+
+    sight = Sight(splits.open(props["split"]), [Version.read(one) for one in props["versions"]], clock)
+    if props.get("smoke"):
+        # Before the checks: what it asks is traffic too, and leaves lines in logs.
+        SmokeProvider().run({**props["smoke"], "release": props["release"]})
+    clock.wait(sight.begun + props["window"] - clock.now())
+    rules = {"moment": Moment.MARK, "subject": _subject(props), "checks": props["checks"], "deadline": props["patience"]}
+    return wait(Gate.read({**rules, "on": On(failed="fail")}), clock, sight.verdict)
+
+
+class Sight:
+    """What is seen since it was opened: the splitter's figures are counted from there, and logs are read from there."""
+
+    def __init__(self, split: Split, versions: list[Version], clock: Clock) -> None:
+        self.split, self.versions = split, {version.name: version for version in versions}
+        self.begun = clock.now()
+        split.figures(versions)
+        clock.wait(MERGED)
+        self.before = split.figures(versions)
+
+    def verdict(self, check: Check) -> Verdict:
+        """Ask and judge one check."""
+        from sluice.core.check import judge
+        from sluice.systems.ask import verdict
+
+        if check.ask.startswith("split."):
+            return judge(check, self._figures(check))
+        if check.ask.startswith("logs.") and "since" not in check.of:
+            check = check.model_copy(update={"of": {**check.of, "since": self.begun}})
+        return verdict(check)
+
+    def _figures(self, check: Check) -> Reading:
+        from dataclasses import replace
+
+        from sluice.core.errors import Unreachable
+        from sluice.core.reading import Number, Unasked
+        from sluice.core.traffic import reading
+
+        name = str(check.of["version"])
+        try:
+            whole = self.split.figures([self.versions[name]])[name]
+        except Unreachable as error:
+            return Unasked(str(error))
+        seen = reading(check, whole.since(self.before[name]))
+        if not isinstance(seen, Number) or not seen.evidence:
+            return seen
+        # Judged is what is so now. What came before is told beside it: an hour ago may have been worse.
+        return replace(seen, evidence=f"{seen.evidence} now, {whole.errors} of {whole.total} in all")
+
+
+def _subject(props: Props) -> str:
+    return f"{props['release']} at {', '.join(props['due'])}"
+
+
+def _named(error: Exception, props: Props) -> str:
+    text = str(error)
+    return text if text.startswith("mark of ") else f"mark of {_subject(props)}: {text}"

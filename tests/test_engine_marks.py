@@ -1,0 +1,76 @@
+"""Marks with the real engine: a release that is live is looked at again by a plain `pulumi up`, and stays live whatever is found."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.fixtures.engine import Engine, Result
+
+pytestmark = [pytest.mark.engine, pytest.mark.embedded]
+MARKS = [{"after": "1s", "window": "2s"}, {"after": "2s", "window": "1s"}, "30m"]
+
+
+def names(marks: dict[str, Any]) -> list[str]:
+    return [mark["name"] for mark in marks["due"]]
+
+
+def given_live(engine: Engine) -> dict[str, Any]:
+    """Given a release that is live, with two marks that are due and one that is not."""
+    engine.rollout(marks=MARKS, patience="3s")
+    engine.release("1", web={"FAIL_FILE": str(engine.fault)})
+    assert engine.up().ok
+    told: dict[str, Any] = engine.outputs()["marks"]
+    assert (names(told), told["passed"]) == (["1s", "2s", "30m"], {})
+    engine.wait(lambda: datetime.fromisoformat(told["due"][1]["due_at"]) < datetime.now(UTC))
+    return told
+
+
+def then_it_stays_live(engine: Engine, result: Result, told: dict[str, Any]) -> None:
+    """The update has failed, in one line, and neither traffic nor outputs have changed."""
+    assert not result.ok
+    assert "Traceback" not in result.out
+    line = result.errors[0]
+    assert "GateFailed: mark of 1-" in line and " at 1s, 2s: " in line, line
+    assert "stays live and the mark stays due; there is no earlier release to go back to" in line
+    assert (engine.live, engine.outputs()["marks"]) == ("1", told)
+    assert (engine.share.weight, engine.serving("/api/")) == (100, {"1"})
+
+
+def test_marks(engine: Engine) -> None:
+    """Marks that are due fail without traffic, fail with a bad version, pass with a good one, and then ask for nothing."""
+    told = given_live(engine)
+
+    assert "that are due: 1s (since " in engine.preview().out
+    silent = engine.up()
+    then_it_stays_live(engine, silent, told)
+    assert "web: error rate: no data" in silent.errors[0], silent.out
+
+    with engine.load():
+        engine.fault.touch()
+        bad = engine.up()
+        then_it_stays_live(engine, bad, told)
+        assert "web: error rate 100.0 % > 1.0 % (" in bad.errors[0], bad.out
+        assert "[P1: investigate at once]" in bad.errors[0]
+        engine.fault.unlink()
+        good = engine.up()
+    assert good.ok, good.out
+    assert "Mark" in good.out and "1 updated" in good.out
+    after = engine.outputs()["marks"]
+    assert (list(after["passed"]), names(after), after["next"]["name"]) == (["1s", "2s"], ["30m"], "30m")
+
+    quiet = engine.up()
+    assert quiet.ok
+    assert "unchanged" in quiet.out and "updated" not in quiet.out, quiet.out
+    assert engine.outputs()["marks"] == after
+
+    engine.release("2")
+    with engine.load():
+        new = engine.up()
+    assert new.ok, new.out
+    assert "marks: 1-" in new.out and "has not passed 30m" in new.out, new.out
+    outputs = engine.outputs()
+    assert (outputs["live"]["version"], names(outputs["marks"]), outputs["marks"]["passed"]) == ("2", ["1s", "2s", "30m"], {})
+    assert '"marks":{"1s":"' in outputs["proven"][1]
