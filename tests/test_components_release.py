@@ -129,7 +129,7 @@ def after(world: World, name: str) -> set[str]:
 
 
 def test_order(shop: Shop, world: World):
-    """Nothing of a release begins before its preflight and the baseline, and each moment waits for the one before; the record is last, and marks after it."""
+    """Nothing of a release begins before its preflight and the baseline, and each moment waits for the one before; marks are last."""
     shop.release(shop.stack("2", proven=[shop.record("1")]))
     old, new = (([shop.name("web", v), shop.name("api", v)]) for v in "12")
     assert after(world, "shop-preflight") == set()
@@ -460,7 +460,7 @@ def test_no_mark_is_due(shop: Shop, world: World):
 
 
 def test_a_mark_that_is_due(shop: Shop, world: World):
-    """When marks are due the live versions are asked what a canary is, with the marks' limits, and nothing that compares; the team adds its own."""
+    """Of due marks the live versions are asked what a canary is, with the marks' limits and nothing that compares; a team adds more."""
     asked: list[At] = []
     own = Check(name="own", ask="logs.count", of={"path": "/log"}, limit=Limit(is_="<=", value=0))
     shop.more = {"marks": lambda at: asked.append(at) or [own], "journeys": [{"name": "home", "steps": []}]}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.fixtures.engine import Engine, Result
+from tests.fixtures.engine import Engine, Result, checkout
+from tests.test_engine_migrations import OFF, ask, register
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded]
 MARKS = [{"after": "1s", "window": "2s"}, {"after": "2s", "window": "1s"}, "30m"]
@@ -33,7 +36,8 @@ def then_it_stays_live(engine: Engine, result: Result, told: dict[str, Any]) -> 
     assert not result.ok
     assert "Traceback" not in result.out
     line = result.errors[0]
-    assert "GateFailed: mark of 1-" in line and " at 1s, 2s: " in line, line
+    assert "GateFailed: mark of 1-" in line, line
+    assert " at 1s, 2s: " in line, line
     assert "stays live and the mark stays due; there is no earlier release to go back to" in line
     assert (engine.live, engine.outputs()["marks"]) == ("1", told)
     assert (engine.share.weight, engine.serving("/api/")) == (100, {"1"})
@@ -57,20 +61,58 @@ def test_marks(engine: Engine) -> None:
         engine.fault.unlink()
         good = engine.up()
     assert good.ok, good.out
-    assert "Mark" in good.out and "1 updated" in good.out
+    assert "Mark" in good.out
+    assert "1 updated" in good.out
     after = engine.outputs()["marks"]
     assert (list(after["passed"]), names(after), after["next"]["name"]) == (["1s", "2s"], ["30m"], "30m")
 
     quiet = engine.up()
     assert quiet.ok
-    assert "unchanged" in quiet.out and "updated" not in quiet.out, quiet.out
+    assert "unchanged" in quiet.out, quiet.out
+    assert "updated" not in quiet.out, quiet.out
     assert engine.outputs()["marks"] == after
 
     engine.release("2")
     with engine.load():
         new = engine.up()
     assert new.ok, new.out
-    assert "marks: 1-" in new.out and "has not passed 30m" in new.out, new.out
+    assert "marks: 1-" in new.out, new.out
+    assert "has not passed 30m; once" in new.out, new.out
     outputs = engine.outputs()
     assert (outputs["live"]["version"], names(outputs["marks"]), outputs["marks"]["passed"]) == ("2", ["1s", "2s", "30m"], {})
     assert '"marks":{"1s":"' in outputs["proven"][1]
+
+
+@pytest.fixture
+def redcube() -> Iterator[Engine]:
+    """Redcube 1.1.0 with its migration and one user, and one mark, with smoke tests, that is due; nobody else uses it."""
+    place = checkout()
+    engine = Engine(place, "staging")
+    mark = {"after": "1s", "window": "2s", "smoke": True}
+    engine.config = {"sluice:rollout": {"ladder": [100], "soak": "1s", "samples": 0, "checks": OFF, "patience": "5s", "marks": [mark]}}
+    engine.configure("sluice:release", {"version": "1.1.0", "schema": {"redcube_users": "0001"}})
+    try:
+        assert engine.up().ok
+        register(engine, "ada@example.org")
+        yield engine
+    finally:
+        engine.close()
+        shutil.rmtree(place)
+
+
+def test_user_sync(redcube: Engine) -> None:
+    """A user who is missing in the other database fails redcube's mark; once the sync is mended the next update passes it."""
+    ask(redcube, "postgres", "delete from users where email = 'ada@example.org'")
+    missing = redcube.up()
+    assert not missing.ok
+    assert "users missing in postgres 1 != 0 [P1: check the dblink connection, then: select user_sync_mend()]" in missing.errors[0], (
+        missing.out
+    )
+    assert redcube.live == "1.1.0"
+
+    ask(redcube, "redcube_users", "select user_sync_mend()")
+    mended = redcube.up()
+    assert mended.ok, mended.out
+    assert list(redcube.outputs()["marks"]["passed"]) == ["1s"]
+    assert "user-service: lines with a trace id 100.0 % >= 100.0 %" in redcube.run("stack", "export").out
+    assert redcube.up("--expect-no-changes").ok

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from sluice.core.split import Route
 from sluice.hooks.mark import MarkProvider
 from sluice.systems import splits
 from tests.fixtures.front import Front
+from tests.fixtures.web import Answer, Web
 
 LIVE = Route(service="web", prefix="/", live="web@1")
 BACK = "r1 stays live"
@@ -69,9 +71,9 @@ class Mark:
 
 
 @pytest.fixture
-def fault(front: Front) -> Iterator[Any]:
+def fault(front: Front) -> Path:
     """A file whose existence makes the version fail."""
-    yield front.folder / "fault"
+    return front.folder / "fault"
 
 
 def changes(**more: Any) -> bool | None:
@@ -106,19 +108,23 @@ def test_passed(front: Front):
     assert p95.startswith("p95 0.")
 
 
-def test_failed(front: Front, fault: Any):
-    """A version that fails requests fails its marks in one line, as soon as the window is over."""
+def test_failed(front: Front, fault: Path, web: Web, monkeypatch: pytest.MonkeyPatch):
+    """A version that fails requests fails its marks in one line, as soon as the window is over, and people are told."""
+    monkeypatch.setenv("HOOK", web.tell("/hook", Answer(200)))
     mark = Mark(front, FAIL_FILE=str(fault))
     fault.touch()
     begun = time.monotonic()
     with mark.load():
-        said = mark.fail(patience=60.0, contacts=[{"name": "Ada"}])
+        said = mark.fail(patience=60.0, contacts=[{"name": "Ada"}], moment="mark", notify=[{"kind": "discord", "url": "env:HOOK"}])
     assert time.monotonic() - begun < 20
     assert said.startswith("mark of r1 at 30m, 1h: error rate 100.0 % > 1.0 % (")
     assert said.endswith("[P1: investigate]; 1 of 2 checks failed after 0 s; r1 stays live; next: Ada"), said
+    told = json.loads(web.asked[0].body)
+    assert told["content"] == f"GateFailed: {said.removesuffix('; next: Ada')}"
+    assert {"name": "moment", "value": "mark", "inline": True} in told["embeds"][0]["fields"]
 
 
-def test_what_was_before(front: Front, fault: Any):
+def test_what_was_before(front: Front, fault: Path):
     """What went wrong before the look, errors and slow answers, is told, and not held against a version that is well now."""
     mark = Mark(front, FAIL_FILE=str(fault))
     fault.touch()
