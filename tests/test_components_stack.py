@@ -65,12 +65,13 @@ def test_a_stack_that_never_ran(world: World, exported: dict[str, Any]):
 
 
 def test_what_is_live(world: World, exported: dict[str, Any]):
-    """What is proven comes from the stack's own last outputs, and what is required from the other's, each in its place."""
+    """What is proven and passed comes from the stack's own last outputs, and what is required from the other's, each in its place."""
     configure({"version": "2"}, {"requires": {"stack": STAGING}})
-    world.stacks = {OWN: {"proven": [RECORD.text]}, STAGING: {"proven": [OTHER.text, RECORD.text]}}
+    world.stacks = {OWN: {"proven": [RECORD.text], "marks": {"release": "r"}}, STAGING: {"proven": [OTHER.text, RECORD.text], "marks": {}}}
     declare = Program()
     world.run(lambda: program(declare, services={"web"}))
     (stack,) = declare.given
+    assert stack.marks == {"release": "r"}
     assert (stack.proven, stack.required) == ([RECORD], [OTHER, RECORD])
     assert sorted(world.read) == [OWN, STAGING]
 

@@ -53,6 +53,13 @@ def test_critical():
     assert walk(gate("a", severity=Severity.P1), (FAILED,))[1] == [State.WAITING]
 
 
+def test_any_failure():
+    """Where failures are not waited for, any shuts the gate, once it has lasted as long as its check says."""
+    assert walk(gate("a", on={"failed": "fail"}), (FAILED,))[1] == [State.SHUT]
+    lasting = gate("a", lasts=2, on={"failed": "fail"})
+    assert walk(lasting, (FAILED,), (FAILED,), (FAILED,))[1] == [State.WAITING, State.WAITING, State.SHUT]
+
+
 @pytest.mark.parametrize(("outcome", "name"), [(SILENT, "inconclusive"), (ERRORED, "errored")])
 def test_on(outcome: Outcome, name: str):
     """What a gate does without data, or an answer, is config: wait or fail; it never passes."""

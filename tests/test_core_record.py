@@ -42,6 +42,15 @@ def test_again():
     assert prove(record("1.1", 5), known) == known
 
 
+def test_marks():
+    """A release recorded again keeps the marks that it has passed; one that comes back after another begins with none."""
+    passed = {"30m": NOON}
+    known = [record("1.1", 1, marks=passed), record("1.0")]
+    assert prove(record("1.1", 5), known)[0].marks == passed
+    after = prove(record("1.1", 9), prove(record("1.2", 5), known))
+    assert [(one.id, one.marks) for one in after] == [("1.1", {}), ("1.2", {}), ("1.0", {})]
+
+
 def test_rollback():
     """An older release that is proven again comes to the front with a new time, and is in the list once."""
     known = [record("1.2", 2), record("1.1", 1), record("1.0")]
