@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sluice.core.record import Record
 from tests.fixtures.engine import Engine, Result, checkout
 from tests.test_engine_migrations import OFF, ask, register
 
@@ -64,7 +65,7 @@ def test_marks(engine: Engine) -> None:
     assert "Mark" in good.out
     assert "1 updated" in good.out
     after = engine.outputs()["marks"]
-    assert (list(after["passed"]), names(after), after["next"]["name"]) == (["1s", "2s"], ["30m"], "30m")
+    assert (set(after["passed"]), names(after), after["next"]["name"]) == ({"1s", "2s"}, ["30m"], "30m")
 
     quiet = engine.up()
     assert quiet.ok
@@ -80,7 +81,7 @@ def test_marks(engine: Engine) -> None:
     assert "has not passed 30m; once" in new.out, new.out
     outputs = engine.outputs()
     assert (outputs["live"]["version"], names(outputs["marks"]), outputs["marks"]["passed"]) == ("2", ["1s", "2s", "30m"], {})
-    assert '"marks":{"1s":"' in outputs["proven"][1]
+    assert set(Record.parse(outputs["proven"][1]).marks) == {"1s", "2s"}
 
 
 @pytest.fixture
