@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sluice.core.record import Record
+from sluice.systems.splits.envoy import EnvoySplit
 from tests.fixtures.engine import Engine, Result, checkout
 from tests.test_engine_migrations import OFF, ask, register
 
@@ -41,14 +42,16 @@ def then_it_stays_live(engine: Engine, result: Result, told: dict[str, Any]) -> 
     assert " at 1s, 2s: " in line, line
     assert "stays live and the mark stays due; there is no earlier release to go back to" in line
     assert (engine.live, engine.outputs()["marks"]) == ("1", told)
-    assert (engine.share.weight, engine.serving("/api/")) == (100, {"1"})
+    assert engine.serving("/api/") == {"1"}
 
 
 def test_marks(engine: Engine) -> None:
-    """Marks that are due fail without traffic, fail with a bad version, pass with a good one, and then ask for nothing."""
+    """Marks that are due fail without traffic, though all else is mended, fail with a bad version, pass with a good one, then rest."""
     told = given_live(engine)
 
     assert "that are due: 1s (since " in engine.preview().out
+    EnvoySplit(str(engine.root / "front"), "").take("astray", [])
+    assert engine.serving("/api/") == {None}
     silent = engine.up()
     then_it_stays_live(engine, silent, told)
     assert "web: error rate: no data" in silent.errors[0], silent.out
