@@ -51,13 +51,14 @@ class Standing(Value):
     @property
     def shown(self) -> dict[str, Any]:
         """Return it as other stacks and people read it. When a mark is due is a time, which needs no update to come true."""
-        owed = [{"name": mark.name, "due_at": _iso(self.at(mark))} for mark in self.owed]
-        passed = {name: _iso(at) for name, at in self.passed.items()}
-        told = {"release": self.release, "since": _iso(self.since), "due": owed, "passed": passed}
+        owed = [{"name": mark.name, "due_at": iso(self.at(mark))} for mark in self.owed]
+        passed = {name: iso(at) for name, at in self.passed.items()}
+        told = {"release": self.release, "since": iso(self.since), "due": owed, "passed": passed}
         return told | ({"next": owed[0]} if owed else {})
 
 
-def _iso(at: datetime) -> str:
+def iso(at: datetime) -> str:
+    """Write a time the one way in which all of them are written: they compare as texts."""
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -85,7 +86,7 @@ def story(standing: Standing, now: datetime) -> str:
     if not due:
         return ""
     wants = strictest(due)
-    names = ", ".join(f"{mark.name} (since {_iso(standing.at(mark))})" for mark in due)
+    names = ", ".join(f"{mark.name} (since {iso(standing.at(mark))})" for mark in due)
     smoke = ", smoke tests" if wants.smoke else ""
     rates = f"errors at most {show(wants.error_rate, Unit.RATIO)}, latency at most {show(wants.latency, Unit.SECONDS)}"
     return f"marks of {standing.release} that are due: {names}: {rates} over {text(wants.window)}{smoke}"

@@ -25,16 +25,16 @@ MERGED = 0.5
 class MarkProvider(Hook):
     """Looks at all marks that are due as one, and writes down when they were passed.
 
-    Inputs beside every hook's: `passed`, when each was, by name; `due`, the names of those to pass now. Where there are some:
-    `versions` (core.version.Version), `checks` (core.check.Check; `split.*` are answered from the splitter's own figures, core.traffic),
-    `split`, a runtime's descriptor, `window` and `patience` in seconds, `back`, what to say about the way back; and optionally
-    `smoke`, the `journeys`, `targets` and `databases` of `hooks.smoke`.
+    Inputs beside every hook's: `passed`, when each was, by name (ISO 8601, as outputs have it); `due`, the names of those to pass now.
+    Where there are some: `versions` (core.version.Version), `checks` (core.check.Check; `split.*` are answered from the splitter's own
+    figures, core.traffic), `split`, a runtime's descriptor, `window` and `patience` in seconds, `back`, what to say about the way back;
+    and optionally `smoke`, the `journeys`, `targets` and `databases` of `hooks.smoke`.
     Outputs: `passed`, and `verdicts`, a sentence a check.
     """
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
-        """Report a change when marks are due, and with every new release, which has passed none."""
-        return DiffResult(changes=due(_olds, _news) or bool(_news["due"]))
+        """Report a change when marks are due, with every new release, and when the last one's are still here: its update was cut short."""
+        return DiffResult(changes=due(_olds, _news) or bool(_news["due"]) or _olds.get("passed") != _news["passed"])
 
     def run(self, props: Props) -> Props:
         """Look; without anything due only take over what was passed."""
@@ -44,14 +44,15 @@ class MarkProvider(Hook):
         from datetime import UTC, datetime
 
         from sluice.core.errors import GateFailed, Unreachable
+        from sluice.core.mark import iso
         from sluice.hooks.stop import Stop, WatchedClock
 
         try:
             verdicts = look(props, WatchedClock(Stop()))
         except (GateFailed, Unreachable) as error:
             raise GateFailed(f"{_named(error, props)}; {props['back']}") from None
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        return {"passed": passed | dict.fromkeys(props["due"], now), "verdicts": [verdict.text for verdict in verdicts]}
+        now = dict.fromkeys(props["due"], iso(datetime.now(UTC)))
+        return {"passed": passed | now, "verdicts": [verdict.text for verdict in verdicts]}
 
 
 class Mark(Resource, module="sluice", name="Mark"):

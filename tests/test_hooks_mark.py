@@ -44,7 +44,7 @@ class Mark:
         self.props: dict[str, Any] = {
             "release": "r1",
             "settled": True,
-            "passed": {"5m": "2025-11-27T12:06:00+00:00"},
+            "passed": {"5m": "2025-11-27T12:06:00Z"},
             "due": ["30m", "1h"],
             "versions": [version.model_copy(update={"log": str(front.folder / "web@1.log")}).wire()],
             "checks": RATES,
@@ -88,6 +88,15 @@ def test_nothing_due():
     assert changes(settled=False) is True
 
 
+def test_cut_short():
+    """What another release has passed does not stay after an update that wrote down the new one, and was ended before its marks."""
+    passed = {"30m": "2025-11-27T12:31:00Z"}
+    given = {"release": "r2", "settled": True, "due": [], "passed": {}}
+    assert MarkProvider().diff("r1", {"release": "r1", "passed": passed}, given).changes is True
+    assert MarkProvider().diff("r1", {"release": "r1", "passed": passed}, {**given, "passed": passed}).changes is False
+    assert (MarkProvider().update("r1", {}, given).outs or {})["passed"] == {}
+
+
 def test_a_new_release():
     """A new release begins with no mark passed, and nobody is asked."""
     outs = MarkProvider().update("r1", {}, {"release": "r2", "settled": False, "passed": {}, "due": []}).outs
@@ -101,7 +110,7 @@ def test_passed(front: Front):
         outs = mark.run()
     passed = outs["passed"]
     assert list(passed) == ["5m", "30m", "1h"]
-    assert (passed["5m"], passed["30m"]) == ("2025-11-27T12:06:00+00:00", passed["1h"])
+    assert (passed["5m"], passed["30m"]) == ("2025-11-27T12:06:00Z", passed["1h"])
     assert datetime.now(UTC) - datetime.fromisoformat(passed["1h"]) < timedelta(seconds=10)
     rate, p95 = outs["verdicts"]
     assert rate.startswith("error rate 0.0 % <= 1.0 % (0 of ")

@@ -41,7 +41,7 @@ def test_light():
 import sys
 from sluice.hooks import canary, gate, mark, notify, preflight, record
 for provider in (gate.GateProvider(), mark.MarkProvider(), notify.NotifyProvider(), preflight.PreflightProvider(), record.RecordProvider()):
-    props = {"release": "r1", "settled": True, "checks": [{}], "due": []}
+    props = {"release": "r1", "settled": True, "checks": [{}], "due": [], "passed": {}}
     assert provider.check({}, props).failures == []
     assert provider.diff("r1", props, props).changes is False
 split = {"kind": "envoy", "folder": "/nonexistent", "admin": "", "routes": []}
