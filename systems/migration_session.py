@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
 import psycopg
 
-from sluice.core.errors import Unreachable
+from sluice.core.errors import Refused, Unreachable
 from sluice.core.migration.script import words
 from sluice.core.store import Store
 from sluice.systems.postgres import primary, private
@@ -80,8 +81,13 @@ def dumps(session: Session) -> list[str]:
 
 
 def orphans(session: Session) -> list[str]:
-    """End what is left of an earlier run, wait up to 5 s for each, and return it in words."""
-    return [f"{name} (pid {pid})" for pid, name, _ in session.execute(ORPHANS)]
+    """End what is left of an earlier run, wait up to 5 s for each, and return it in words; Refused when one does not end."""
+    found = session.execute(ORPHANS).fetchall()
+    if stay := [
+        f"{name} (pid {pid}), which a dead deployer has left, does not end: see what it waits for" for pid, name, gone in found if not gone
+    ]:
+        raise Refused(stay)
+    return [f"{name} (pid {pid})" for pid, name, _ in found]
 
 
 class Watch:
@@ -93,6 +99,8 @@ class Watch:
         self._thread = threading.Thread(target=self._look, name="sluice-blockers", daemon=True)
         self.seen: list[str] = []
         self.pids: list[int] = []
+        # Seconds of waiting that were seen.
+        self.waited = 0.0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -103,12 +111,15 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
+        last = time.monotonic()
         while not self._over.wait(LOOK):
+            begun, last = last, time.monotonic()
             try:
                 found = self._session.execute(BLOCKERS, [self._watched, self._watched]).fetchall()
             except psycopg.Error:
                 return  # the server is gone, which the watched session tells better
             if found:
+                self.waited += last - begun
                 self.seen, self.pids = [blocker(*row) for row in found], [row[0] for row in found]
 
 

@@ -27,6 +27,8 @@ TRIES = 5
 # Seconds before the second try; each further wait is twice as long.
 BACKOFF = 0.5
 DUMP_POLL = 1.0
+# Seconds that a statement may wait when those before it have used up the time: enough for a lock that is free.
+LEAST = 0.05
 BEFORE = " before its start"
 # How often a backfill says how far it is, in seconds.
 PROGRESS = 10.0
@@ -106,19 +108,29 @@ class Work:
     # In one transaction.
 
     def _whole(self) -> None:
-        self.at = 0
+        self.at, self.watch.waited = 0, 0.0
         with self.session.transaction():
             for one in self.script.statements:
                 self.run.check()
+                self._ration()
                 self.session.execute(one.sql.encode())
                 self.at += 1
             self._verify()
             self.run.check()
             table.end(self.session, self.migration.id, action=self.step.action)
 
+    def _ration(self) -> None:
+        """Let all statements of a transaction wait no longer than one may: readers queue behind the locks of those before it."""
+        if self.watch.waited:
+            left = max(self.script.lock_timeout - self.watch.waited, LEAST)
+            limit(self.session, lock=left, statement=self.script.statement_timeout)
+
     # One by one.
 
     def _each(self) -> None:
+        for one in self.script.statements[: self.step.start]:
+            if one.setting:  # of a session that is gone
+                self.session.execute(one.sql.encode())
         for one in self.script.statements[self.step.start :]:
             self.run.check()
             self._undumped()
@@ -130,7 +142,9 @@ class Work:
     def _statement(self, one: Statement) -> None:
         if self.script.backfill:
             self._backfill(one)
-        elif one.alone or one.commits:
+        elif one.commits:
+            self._alone(one)  # never again by itself: a part of it may be there
+        elif one.alone:
             self._patiently(partial(self._alone, one))
         else:
             self._patiently(partial(self._counted, one))
@@ -219,8 +233,13 @@ class Work:
 
     def _failed(self, why: str, next: str = tale.MEND) -> MigrationFailed:
         """Write the failure into the row, and return it."""
-        table.fail(self.session, self.migration.id, why, action=self.step.action)
-        return MigrationFailed(self._text(tale.spot(self.script, self.at), why, next=next))
+        doubt = self._doubt()
+        table.fail(self.session, self.migration.id, why, action=self.step.action, doing=self.at + 1 if doubt else 0)
+        return MigrationFailed(self._text(tale.spot(self.script, self.at), why, next=tale.PART if doubt else next))
+
+    def _doubt(self) -> bool:
+        """Say whether the statement that has failed may have committed a part of itself."""
+        return not self.script.transactional and any(one.commits for one in self.script.statements[self.at : self.at + 1])
 
     def _text(self, spot: str, why: str, *, now: str = "", next: str = tale.MEND) -> str:
         if not self.script.transactional and spot != BEFORE:

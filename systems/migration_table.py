@@ -24,16 +24,17 @@ TABLE = """
         begun_at timestamptz not null default clock_timestamp(), ended_at timestamptz, seconds float8
     )
 """
+# Both keep `doing`: what was sent before a crash stays in doubt until its end is known.
 BEGIN = """
     insert into sluice_history.migration as m (id, name, sha256, phase, way, state, total, done, up, down, release, "by")
     values (%(id)s, %(name)s, %(sha256)s, %(phase)s, %(way)s, 'running', %(total)s, %(done)s, %(up)s, %(down)s, %(release)s, %(by)s)
     on conflict (id) do update set name = excluded.name, sha256 = excluded.sha256, phase = excluded.phase, way = excluded.way,
-        state = 'running', total = excluded.total, done = excluded.done, doing = 0, up = excluded.up, down = excluded.down, error = '',
+        state = 'running', total = excluded.total, done = excluded.done, up = excluded.up, down = excluded.down, error = '',
         release = excluded.release, "by" = excluded."by", begun_at = clock_timestamp(), ended_at = null, seconds = null
     where m.state in ('running', 'failed')
 """
 REVERT = """
-    update sluice_history.migration set state = 'reverting', total = %(total)s, done = %(done)s, doing = 0, error = '',
+    update sluice_history.migration set state = 'reverting', total = %(total)s, done = %(done)s, error = '',
         release = %(release)s, "by" = %(by)s, begun_at = clock_timestamp(), ended_at = null, seconds = null
     where id = %(id)s and state in ('applied', 'reverting')
 """
@@ -88,11 +89,11 @@ def end(session: Session, id: str, *, action: str) -> None:
         _one(session, f"{query} where id = %(id)s and state = 'running'", {"id": id})
 
 
-def fail(session: Session, id: str, error: str, *, action: str) -> None:
-    """Write that a migration has failed in a way that is known; one that goes back stays `reverting`."""
+def fail(session: Session, id: str, error: str, *, action: str, doing: int) -> None:
+    """Write that a migration has failed; one that goes back stays `reverting`. `doing`: a statement that may have done a part, else 0."""
     state = "failed" if action == "up" else "reverting"
-    query = f"update sluice_history.migration set state = %(state)s, doing = 0, error = %(error)s, {END} where id = %(id)s"
-    _one(session, query, {"id": id, "state": state, "error": error})
+    query = f"update sluice_history.migration set state = %(state)s, doing = %(doing)s, error = %(error)s, {END} where id = %(id)s"
+    _one(session, query, {"id": id, "state": state, "error": error, "doing": doing})
 
 
 def mark(session: Session, id: str, total: int) -> None:

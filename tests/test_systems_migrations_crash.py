@@ -260,15 +260,25 @@ def own() -> Iterator[Postgres]:
 
 def crash(server: Postgres) -> None:
     """Kill the server with all its backends, as a power cut does, and start it again on the same data."""
+    fell(server)
+    revive(server)
+
+
+def fell(server: Postgres) -> None:
+    """Kill the server with all its backends."""
     import psutil
 
     processes = [psutil.Process(server.server.pid), *psutil.Process(server.server.pid).children(recursive=True)]
     for process in processes:
         process.kill()
-    server.server.wait()
     psutil.wait_procs(processes, timeout=10)
+
+
+def revive(server: Postgres) -> None:
+    """Start a dead server again on its data."""
+    server.server.wait()
     (server.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
-    options = ["-h", server.host, "-p", str(server.port), "-k", "", "-c", "max_connections=20"]
+    options = ["-h", server.host, "-p", str(server.port), "-k", "", "-F", "-c", "max_connections=20"]
     log = (server.folder / "log").open("ab")
     server.server = subprocess.Popen(
         [str(BIN / "postgres"), "-D", str(server.folder / "data"), *options], stdout=log, stderr=log, cwd="/", **NOBODY

@@ -47,7 +47,9 @@ def resume(row: Row, file: Migration) -> tuple[int, str]:
         return 0, f"{half(row)}, and these have changed in the file since: restore them, and change only what follows"
     if row.done and file.forward.transactional:
         return 0, f"{half(row)}, and the file is one transaction now: put '-- transaction: none' back at its top"
-    return (0, _unknown(row, stored)) if _doubt(row, stored) else (row.done, "")
+    if _doubt(row, stored) or (_sent(row, stored) and _next(row, file.forward) != _next(row, stored)):
+        return 0, _unknown(row, stored)
+    return row.done, ""
 
 
 def back(row: Row) -> tuple[int, str]:
@@ -64,7 +66,15 @@ def _back(row: Row) -> Script:
 
 def _doubt(row: Row, script: Script) -> bool:
     """Say whether the next statement may have happened without being counted, and must not happen twice."""
-    return row.doing > row.done and row.done < len(script.statements) and not script.statements[row.done].repeatable
+    return _sent(row, script) and not script.statements[row.done].repeatable
+
+
+def _sent(row: Row, script: Script) -> bool:
+    return row.doing > row.done and row.done < len(script.statements)
+
+
+def _next(row: Row, script: Script) -> list[str]:
+    return [one.sql for one in script.statements[row.done : row.done + 1]]
 
 
 def _unknown(row: Row, script: Script) -> str:
@@ -72,5 +82,6 @@ def _unknown(row: Row, script: Script) -> str:
     where = f"statement {row.done + 1} (line {next.line}, '{next.words}')"
     again = f"update {TABLE} set doing = 0 where id = '{row.id}'"
     done = f"update {TABLE} set doing = 0, done = {row.done + 1} where id = '{row.id}'"
-    text = f"{half(row)}, and {where} may have happened before the crash: look whether it did"
+    happened = "may have committed a part of it before it failed" if row.error else "may have happened before the crash"
+    text = f"{half(row)}, and {where} {happened}: look whether it did"
     return f"{text}; if not, run in psql: {again}; if so: {done}; then `pulumi up`"

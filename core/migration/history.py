@@ -105,8 +105,9 @@ class _Way:
     def _row(self, row: Row) -> None:
         file = self.by_id.get(row.id)
         if file is None:
-            if dirty.stands(row) and not self._beyond(row.id):
-                why = f"the database has '{row.name}', which is no file here and not newer than '{self.target}'"
+            if dirty.begun(row) and not self._beyond(row.id):
+                has = f"the database has '{row.name}'" if dirty.stands(row) else dirty.half(row)
+                why = f"{has}, which is no file here and not newer than '{self.target}'"
                 self.refusals.append(f"{why}: bring the file back, or release from a checkout that has it")
         elif dirty.stands(row):
             self._same(row, file)
@@ -119,10 +120,11 @@ class _Way:
             self.refusals.append(f"{what}: restore the file, and put the change into a new one")
 
     def _order(self, one: Migration) -> None:
-        later = [row for row in self.rows if row.state == "applied" and rank(row.id) > ranked(one)]
+        later = [row for row in self.rows if dirty.begun(row) and rank(row.id) > ranked(one)]
         if later and not self._beyond(one.id):
-            why = f"'{one.name}' is pending, but '{later[0].name}' after it is applied"
-            self.refusals.append(f"{why}: give it a number above '{revision(self.rows)}'")
+            is_there = "is applied" if dirty.stands(later[0]) else "is half applied"
+            why = f"'{one.name}' is pending, but '{later[0].name}' after it {is_there}"
+            self.refusals.append(f"{why}: give it a number above '{later[-1].id}'")
 
     def _beyond(self, id: str) -> bool:
         return rank(id) > rank(self.target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pglast import ast, enums
@@ -30,6 +31,8 @@ SERVER = (
 REACHING = ("dblink", "http", "pg_net", "plproxy", "postgres_fdw")
 # Settings that the header has: set in the file they would outlive the retry, or come too late.
 LIMITS = ("lock_timeout", "statement_timeout", "transaction_timeout")
+# A block whose text has none of these words ends no transaction, in any language, so it can be in one.
+ENDS = re.compile(r"commit|rollback|call", re.IGNORECASE)
 # What has the same end however often it runs.
 AGAIN = (ast.CommentStmt, ast.GrantStmt, ast.RefreshMatViewStmt, ast.ReindexStmt, ast.SelectStmt, ast.VariableSetStmt)
 WRITES = (ast.UpdateStmt, ast.DeleteStmt, ast.InsertStmt)
@@ -55,7 +58,16 @@ def alone(node: Any) -> bool:
 
 def commits(node: Any) -> bool:
     """Say whether a statement may commit by itself: outside a transaction DO and CALL can, so nothing else may go with them."""
-    return isinstance(node, ast.DoStmt | ast.CallStmt)
+    return isinstance(node, ast.CallStmt) or (isinstance(node, ast.DoStmt) and bool(ENDS.search(_body(node))))
+
+
+def _body(node: Any) -> str:
+    return " ".join(one.arg.sval for one in node.args if one.defname == "as")
+
+
+def setting(node: Any) -> bool:
+    """Say whether a statement is a SET, which lasts as long as its session."""
+    return isinstance(node, ast.VariableSetStmt)
 
 
 def repeatable(node: Any) -> bool:

@@ -33,7 +33,7 @@ class Statement(Value):
     """One statement, with the line of its file.
 
     `alone`: the server refuses it in a transaction; `commits`: it may commit by itself; `repeatable`: may be sent again after a
-    crash; `patient`: nobody queues behind it while it waits for a lock.
+    crash; `patient`: nobody queues behind it while it waits for a lock; `setting`: changes the session, for what follows.
     """
 
     sql: str
@@ -42,6 +42,7 @@ class Statement(Value):
     commits: bool = False
     repeatable: bool = False
     patient: bool = False
+    setting: bool = False
     # A failed CREATE INDEX CONCURRENTLY leaves an invalid index: its table as SQL, and its bare name.
     table: str = ""
     index: str = ""
@@ -108,7 +109,7 @@ def _statement(text: str, begin: int, end: int, node: Any) -> tuple[Statement, A
     table, index = kind.index(node)
     line = text.count("\n", 0, begin + first) + 1
     traits = {"alone": kind.alone(node), "commits": kind.commits(node), "repeatable": kind.repeatable(node)}
-    traits["patient"] = kind.concurrent(node)
+    traits |= {"patient": kind.concurrent(node), "setting": kind.setting(node)}
     return Statement(sql=piece[first:].rstrip(), line=line, table=table, index=index, **traits), node
 
 

@@ -8,6 +8,7 @@ from sluice.core.migration.file import Migration
 from sluice.core.migration.script import Script
 
 MEND = "mend the file or the data, then `pulumi up`"
+PART = "this one may have committed a part of itself, and `pulumi up` says what to look at"
 AGAIN = "`pulumi up` finds out and goes on"
 
 
