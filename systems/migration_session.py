@@ -43,6 +43,7 @@ ORPHANS = """
     where datname = current_database() and application_name like 'sluice migration %' and usename = current_user and pid <> pg_backend_pid()
           and not exists (select from pg_locks l where l.pid = a.pid and l.locktype = 'advisory')
 """
+ALIVE = "select pid, application_name from pg_stat_activity where pid = any(%s) and application_name like 'sluice migration %%'"
 
 
 def where(store: Store) -> str:
@@ -83,10 +84,11 @@ def dumps(session: Session) -> list[str]:
 def orphans(session: Session) -> list[str]:
     """End what is left of an earlier run, wait up to 5 s for each, and return it in words; Refused when one does not end."""
     found = session.execute(ORPHANS).fetchall()
-    if stay := [
-        f"{name} (pid {pid}), which a dead deployer has left, does not end: see what it waits for" for pid, name, gone in found if not gone
-    ]:
-        raise Refused(stay)
+    # The server says false of one that has just gone by itself, too.
+    late = [pid for pid, _, gone in found if not gone]
+    stay = session.execute(ALIVE, [late]).fetchall() if late else []
+    if stay:
+        raise Refused([f"{name} (pid {pid}), which a dead deployer has left, does not end: see what it waits for" for pid, name in stay])
     return [f"{name} (pid {pid})" for pid, name, _ in found]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 from psycopg.rows import dict_row
 
 from sluice.core.errors import Superseded
@@ -52,7 +53,12 @@ def rows(session: Session) -> list[Row]:
 
 def make(session: Session) -> None:
     """Make the table where it is missing; a role that may not is only stopped then."""
-    if not _there(session):
+    if _there(session):
+        return
+    try:
+        session.execute(TABLE)
+    except psycopg.errors.UniqueViolation:
+        # A deployer that has just died was making it: what it sent has ended by now, one way or the other.
         session.execute(TABLE)
 
 

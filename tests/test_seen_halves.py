@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from sluice.core.errors import Refused
 from tests.fixtures.postgres import Postgres
 from tests.test_systems_migrations import Database, caught
+from tests.test_systems_migrations_crash import until
 
 pytestmark = pytest.mark.embedded
 NONE = "-- transaction: none\n"
@@ -109,3 +111,18 @@ def test_an_orphan_that_does_not_end(database: Database):
     assert str(found.value) == f"sluice migration 1 (pid {pid}), which a dead deployer has left, does not end: see what it waits for"
     assert database.tables() == []
     assert database.up({"1_a.sql": "create table a ()"}) == ["1_a"]
+
+
+def test_a_history_that_is_being_made(database: Database):
+    """What a dead deployer was making, the schema of the history, is waited for and then used."""
+    with database.postgres.connect(dbname="halves", autocommit=False) as other:
+        other.execute("create schema sluice_history")
+        thread = threading.Thread(target=database.up, args=[{"1_a.sql": "create table a ()"}])
+        thread.start()
+        until(
+            lambda: bool(database.sql("select 1 from pg_stat_activity where application_name = 'sluice' and wait_event_type = 'Lock'")),
+            "it",
+        )
+        other.commit()
+        thread.join()
+    assert database.rows() == [("1", "applied", 1, 1)]

@@ -101,7 +101,7 @@ def idle(database: Database, table: str = "a") -> Iterator[None]:
 
 @pytest.mark.parametrize(("who", "name"), [(long_reader, "report, active"), (idle, "forgetful, idle in transaction")])
 def test_readers_queue_for_one_wait(database: Database, who: Callable[[Database], Any], name: str):
-    """A reader or a forgotten transaction in the way: five waits and no more, its name in the error, and no reader waits for two of them."""
+    """A reader or a forgotten transaction in the way: five waits, its name in the error, and no reader waits for two of them."""
     text = f"-- lock_timeout: {round(LOCK * 1000)}ms\nalter table a add more int"
     with who(database), Readers(database.postgres, "a") as readers:
         begun = time.monotonic()
