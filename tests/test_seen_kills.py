@@ -204,7 +204,7 @@ def _armed(point: int, mode: str, blow: Blow) -> None:
             return plain(self, gen, *args, **more)
         count += 1
         if count == point and mode == "sent":
-            next(gen)  # what libpq has is with the server now, and nobody has waited for the answer
+            next(gen, None)  # what libpq has is with the server now, and nobody has waited for the answer
             blow(self)
         answer = plain(self, gen, *args, **more)
         if count == point and mode == "after":
@@ -249,6 +249,29 @@ def test_each_statement(at: Store, kind: str, way: str) -> None:
     assert sum(took.values()) >= 4
     doubts = (kind in ("unsafe", "commit")) and STRIDE == 1
     assert took["was told what to look at"] > 0 if doubts else kind in ("unsafe", "commit") or not took["was told what to look at"]
+
+
+def test_a_doubt_outlives_a_second_kill(at: Store) -> None:
+    """What was sent and not heard of stays written down when the next deployer dies too, before it comes to that statement."""
+    case, point = Case(at, "safe", "up"), 0
+    case.prepare()
+    while not (row := case.row()) or row.doing != 2:
+        case.prepare()
+        point += 1
+        assert struck(case, point, "sent")
+        quiet(at)
+    begun = row.begun_at
+    for second in range(1, point):
+        assert struck(case, second, "after")
+        quiet(at)
+        again = case.row()
+        assert again
+        assert (again.done, again.doing) == (1, 2)
+        if again.begun_at != begun:
+            break
+    else:
+        raise AssertionError("the second deployer never began")
+    assert case.end() == "went on"
 
 
 @pytest.fixture
