@@ -29,7 +29,7 @@ from tests.fixtures.postgres import Postgres
 from tests.test_systems_migrations_crash import fell, revive, sql, store, until
 
 pytestmark = pytest.mark.embedded
-COUNT = int(os.environ.get("SLUICE_MIGRATION_KILLS", "6"))
+COUNT = int(os.environ.get("SLUICE_MIGRATION_KILLS", "20"))
 SEED = int(os.environ.get("SLUICE_MIGRATION_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 STRIDE = 1 if "SLUICE_MIGRATION_POINTS" in os.environ else 3
 

@@ -271,7 +271,8 @@ def fell(server: Postgres) -> None:
     processes = [psutil.Process(server.server.pid), *psutil.Process(server.server.pid).children(recursive=True)]
     for process in processes:
         process.kill()
-    psutil.wait_procs(processes, timeout=10)
+    # The first is for its parent to wait for.
+    psutil.wait_procs(processes[1:], timeout=10)
 
 
 def revive(server: Postgres) -> None:
