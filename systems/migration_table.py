@@ -95,8 +95,8 @@ def end(session: Session, id: str, *, action: str) -> None:
         _one(session, f"{query} where id = %(id)s and state = 'running'", {"id": id})
 
 
-def fail(session: Session, id: str, error: str, *, action: str, doing: int) -> None:
-    """Write that a migration has failed; one that goes back stays `reverting`. `doing`: a statement that may have done a part, else 0."""
+def fail(session: Session, id: str, error: str, *, action: str, doing: int = 0) -> None:
+    """Write that a migration has failed in a way that is known; one that goes back stays `reverting`; `doing`: what is in doubt."""
     state = "failed" if action == "up" else "reverting"
     query = f"update sluice_history.migration set state = %(state)s, doing = %(doing)s, error = %(error)s, {END} where id = %(id)s"
     _one(session, query, {"id": id, "state": state, "error": error, "doing": doing})
