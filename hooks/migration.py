@@ -65,7 +65,7 @@ def _run(database: Database, plan: Plan, lock: Lock, props: Props) -> list[str]:
     lines: list[str] = []
     clock = WatchedClock(Stop())
     ran = migrations.run(database.store, plan, check=lock.check, release=props["release"], clock=clock, log=lines.append)
-    return [f"{database.name}: {name}" for name in ran]
+    return [f"{database.name}: {line}" for line in (*plan.notes, *ran)]
 
 
 def _saved(database: Database, props: Props) -> None:

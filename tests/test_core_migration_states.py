@@ -331,3 +331,38 @@ def test_half_of_a_file_stays_in_order():
         way = plan([parse("0002_late", "select 1"), found.migration], [found], target="0003", phase="expand")
         said = f"'0002_late' is pending, but '0003_one' after it is {half}: give it a number above '0003'"
         assert way.refusals[0] == said
+
+
+@pytest.mark.parametrize(
+    ("key", "command", "said"),
+    [
+        (("whole", "running", 0, 0), "same", "an earlier attempt at '0001_one' has left nothing: from its start"),
+        (("whole", "reverting", 0, 0), "back", "an earlier attempt at '0001_one' has left nothing: from its start"),
+        (("whole", "reverting", 0, 0), "same", "going back from '0001_one' did not get anywhere: it is applied as before"),
+        (("count", "failed", 1, 0), "same", "'0001_one' is half applied (1 of 2 statements): goes on with statement 2"),
+        (("count", "running", 2, 0), "same", "'0001_one' is half applied (2 of 2 statements): goes on behind them"),
+        (("safe", "failed", 0, 0), "same", "'0001_one' is half applied (0 of 2 statements): goes on with statement 1"),
+        (
+            ("safe", "running", 0, 1),
+            "same",
+            "'0001_one' is half applied (0 of 2 statements): goes on with statement 1, which was sent and may have happened, and may be "
+            "sent again",
+        ),
+        (("unsafe", "reverting", 1, 0), "back", "'0001_one' is half reverted (1 of 2 statements): goes on with statement 2"),
+        (("fill", "failed", 0, 0), "same", "'0001_one' may be filled in part: goes on with the rows that are left"),
+    ],
+)
+def test_what_was_found_is_said(key: Key, command: str, said: str):
+    """A plan that goes on after a crash or a failure says what it found, in preview and in the outputs."""
+    target, phase = ("", "settle") if command == "back" else ("0001", "expand")
+    found = given(key)
+    assert found
+    assert plan([made(key[0])], [found], target=target, phase=phase).notes == (said,)  # type: ignore[arg-type]
+
+
+def test_what_goes_on_says_so():
+    """Every plan that goes on from a row says one thing; one that runs for the first time, or nothing at all, says none."""
+    for key, words in EXPECTED.items():
+        found = given(key)
+        way = plan([made(key[0])], [found] if found else [], target="0001", phase="expand")
+        assert len(way.notes) == (found is not None and (words["same"][:2] == "up" or words["same"] == "mark")), key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sluice.hooks.migration import MigrationProvider
 from sluice.systems.lock import held
 from tests.fixtures.store import connect
 from tests.test_hooks_backup import props
+from tests.test_systems_migrations_crash import until
 
 pytestmark = pytest.mark.embedded
 ONCE = {
@@ -39,6 +40,11 @@ class Deployer:
                 json.dump(_told(work), pipe)
             os._exit(0)
         os.close(write)
+
+    def kill(self) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        os.close(self._read)
 
     def said(self) -> Any:
         with os.fdopen(self._read) as pipe:
@@ -109,14 +115,12 @@ def test_a_fence(store: Store, tmp_path: Path):
     end = """select pg_terminate_backend(l.pid, 5000) from pg_locks l join pg_stat_activity a on a.pid = l.pid
         where locktype = 'advisory' and application_name = 'sluice migration'"""
     with connect(store.at("sluice_maintenance")) as connection:
-        deadline = time.monotonic() + 10
-        while not connection.execute("select 1 from pg_stat_activity where query like 'select pg_sleep(1)%'").fetchall():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        sleeping = "select 1 from pg_stat_activity where query like 'select pg_sleep(1)%'"
+        until(lambda: bool(connection.execute(sleeping).fetchall()), "its first statement")
         assert connection.execute(end).fetchall() == [(True,)]
     second = Deployer(expand(given, backups))
     assert first.said().startswith(("Interrupted: migration of", "MigrationFailed: migration '0001_total' failed"))
-    assert second.said() == [f"{store.dbname}: 0001_total"]
+    assert second.said()[-1] == f"{store.dbname}: 0001_total"
     assert once(store) == 1
 
 
@@ -129,4 +133,20 @@ def test_two_whole_deployers(store: Store, tmp_path: Path):
     print(f"\n{said}")
     assert once(store) == (1 if len(failures) < 2 else 0)
     release(given)()
+    assert once(store) == 1
+
+
+def test_after_a_killed_one(store: Store, tmp_path: Path):
+    """Whoever comes after a deployer that was killed says what it has found, and goes on."""
+    given = props(store, tmp_path, {**ONCE, "0001_total.sql": ONCE["0001_total.sql"].replace("0.3", "1")})
+    backups = dict((BackupProvider().create(given).outs or {})["backups"])
+    first = Deployer(expand(given, backups))
+    sleeping = "select 1 from pg_stat_activity where query like 'select pg_sleep(1)%'"
+    with connect(store) as connection:
+        until(lambda: bool(connection.execute(sleeping).fetchall()), "its first statement")
+    first.kill()
+    assert expand(given, backups)() == [
+        f"{store.dbname}: an earlier attempt at '0001_total' has left nothing: from its start",
+        f"{store.dbname}: 0001_total",
+    ]
     assert once(store) == 1

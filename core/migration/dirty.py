@@ -38,6 +38,19 @@ def half(row: Row) -> str:
     return f"'{row.name}' is {verb} ({row.done} of {row.total} statements)"
 
 
+def onward(row: Row, start: int) -> str:
+    """Say what an earlier attempt has left, and where this one goes on."""
+    script = _back(row) if row.state == "reverting" else row.migration.forward
+    if script.backfill and not row.done:
+        return f"'{row.name}' may be filled in part: goes on with the rows that are left"
+    if not _marked(row, script):
+        return f"an earlier attempt at '{row.name}' has left nothing: from its start"
+    if start == row.total:
+        return f"{half(row)}: goes on behind them"
+    sent = ", which was sent and may have happened, and may be sent again" if _sent(row, script) else ""
+    return f"{half(row)}: goes on with statement {start + 1}{sent}"
+
+
 def resume(row: Row, file: Migration) -> tuple[int, str]:
     """Return how many statements of a file to skip, or why that cannot be known."""
     stored = row.migration.forward

@@ -184,10 +184,12 @@ class _Way:
             self.refusals.append(refusal)
         else:
             self.steps.append(Step(action="up", migration=one, start=start))
+            self.notes += [dirty.onward(row, start)] if row else []
 
     def _keep(self, row: Row) -> None:
         if dirty.untouched(row):
             self.steps.append(Step(action="mark", migration=row.migration))
+            self.notes.append(f"going back from '{row.name}' did not get anywhere: it is applied as before")
         else:
             text = f"{dirty.half(row)}: finish going back to a revision before '{row.id}' with settle"
             self.refusals.append(text)
@@ -227,6 +229,7 @@ class _Way:
             self.refusals.append(refusal)
         else:
             self.steps.append(Step(action="down", migration=row.migration, start=start))
+            self.notes += [dirty.onward(row, start)] if row.state == "reverting" else []
 
     def _lost(self, row: Row) -> str:
         way = row.migration.way
