@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
+import psutil
 import psycopg
 import pytest
 
@@ -295,12 +296,18 @@ def blows(server: Postgres) -> dict[str, Blow]:
         with server.connect() as other:
             other.execute("select pg_terminate_backend(%s, 5000)", [session.info.backend_pid])
 
+    def headless(_: Any) -> None:
+        backends = psutil.Process(server.server.pid).children()
+        os.kill(server.server.pid, signal.SIGKILL)
+        # They end by themselves, and until then no other server can have their memory.
+        psutil.wait_procs(backends, timeout=10)
+
     return {
         "deployer killed": suicide,
         "session ended": ended,
         "backend killed": lambda session: os.kill(session.info.backend_pid, signal.SIGKILL),
         "server stopped at once": lambda _: os.kill(server.server.pid, signal.SIGQUIT),
-        "server killed": lambda _: os.kill(server.server.pid, signal.SIGKILL),
+        "server killed": headless,
         "all killed": lambda _: fell(server),
     }
 
@@ -309,7 +316,7 @@ def stand(server: Postgres) -> None:
     """Have the server answer again, whatever was killed of it."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        # A killed backend makes the server restart itself, and a killed postmaster's backends end by themselves.
+        # A killed backend makes the server restart itself.
         if server.server.poll() is not None:
             revive(server)
         with suppress(psycopg.OperationalError):
