@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # started by path, as `make bench` does
 
-from bench import abort, gate, preview, traffic  # noqa: E402
+from bench import abort, backup, gate, preview, traffic  # noqa: E402
 from bench.measure import Measure, say  # noqa: E402
 
 REPORT = HERE / "report.json"
@@ -30,6 +30,9 @@ BENCHES: dict[str, Callable[[int], Measure]] = {
     "abort_ms": abort.measure,
     "failed_requests": traffic.measure,
     "gate_50_checks_s": gate.measure,
+    "backup_ratio": backup.speed,
+    "backup_memory_mb": backup.memory,
+    "drill_ratio": backup.proof,
 }
 HEAD = ("name", "value", "unit", "against")
 

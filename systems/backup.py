@@ -137,7 +137,7 @@ def _make(source: Source, plan: Plan, home: Path, facts: dict[str, Any], encrypt
     partial.mkdir(mode=0o700)
     try:
         found = _write(source, plan, partial)
-        written = parts(partial, plan.look)
+        written = parts(partial, plan.look, jobs=plan.jobs)
         if encrypt:
             written = seal(partial, written, encrypt, env(plan.store), plan.look)
         sums = {"parts": written, "size": sum(one.size for one in written), "seconds": clock.now() - begun}

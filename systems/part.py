@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sluice.core.backup.manifest import DRILLED, MANIFEST, Part
@@ -18,9 +19,11 @@ SEALED = ".enc"
 Look = Callable[[], None]
 
 
-def parts(folder: Path, look: Look) -> tuple[Part, ...]:
-    """Make all files of a folder last, and describe them; each is its user's alone."""
-    return tuple(_part(path, folder, look) for path in _files(folder))
+def parts(folder: Path, look: Look, *, jobs: int = 1) -> tuple[Part, ...]:
+    """Make all files of a folder last, and describe them, so many at once; each is its user's alone."""
+    # Threads do: hashing and syncing let go of the interpreter.
+    with ThreadPoolExecutor(jobs) as pool:
+        return tuple(pool.map(lambda path: _part(path, folder, look), _files(folder)))
 
 
 def _part(path: Path, folder: Path, look: Look) -> Part:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import IO, Any
 
 from sluice.core.errors import BackupFailed
@@ -16,6 +17,8 @@ from sluice.core.store import Store
 CONNECT = 10
 # How often a running program's owner looks whether it may go on: each look is a round trip to the server.
 LOOK = 1.0
+# A question to a client program is answered in milliseconds.
+SHORT = 60.0
 # Of what a program said: enough for its reason, and what belongs to it.
 LINES = 5
 TAIL = 16_384
@@ -35,6 +38,9 @@ class Running:
 
     def __init__(self, argv: Sequence[str], process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
         self.argv, self.process, self.said = argv, process, said
+        # A wait with a limit polls in Popen, up to 50 ms late, for each of a backup's programs; a thread is woken at once.
+        self.waiter = Thread(target=process.wait, daemon=True)
+        self.waiter.start()
 
     @property
     def over(self) -> bool:
@@ -49,16 +55,17 @@ class Running:
 
     def wait(self, look: Look) -> list[str]:
         """Wait for its end and return its warnings; BackupFailed when it failed, or said that it did. `look` may raise to stop it."""
-        while True:
-            try:
-                code = self.process.wait(LOOK)
-                break
-            except subprocess.TimeoutExpired:
-                look()
-        lines = self.lines()
+        while not self.ended(LOOK):
+            look()
+        code, lines = self.process.wait(), self.lines()
         if code != 0 or any(f"{name(self.argv)}: error:" in line for line in lines):
             raise BackupFailed(f"{name(self.argv)} {_ended(code)}", lines[-LINES:])
         return [line for line in lines if "warning:" in line]
+
+    def ended(self, within: float) -> bool:
+        """Wait up to so many seconds for its end, and say whether it has come."""
+        self.waiter.join(within)
+        return not self.waiter.is_alive()
 
     def lines(self) -> list[str]:
         """Return the last lines that it said."""
@@ -116,6 +123,7 @@ def run(argv: Sequence[str], env: Mapping[str, str], look: Look, *, stdin: IO[by
 def words(argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
     """Run a short program and return its exit code and all that it said."""
     with tempfile.TemporaryFile() as out, running(argv, env, stdout=out) as program:
-        code = program.process.wait(60)
+        if not program.ended(SHORT):
+            raise BackupFailed(f"{name(argv)} does not end: {' '.join(argv)} took more than {SHORT:g} s")
         out.seek(0)
-        return code, out.read().decode(errors="replace") + "\n".join(program.lines())
+        return program.process.wait(), out.read().decode(errors="replace") + "\n".join(program.lines())
