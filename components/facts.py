@@ -143,6 +143,23 @@ def _unknown(name: str, target: str, migrations: Mapping[str, str | Path]) -> li
     return [f"{where}: '{migrations[name]}' has no revision '{target}': {hint}"]
 
 
+def unasked(proofs: Mapping[str, Mapping[str, str]], databases: Sequence[str]) -> list[str]:
+    """Return which proofs nobody could ask: of a database that the program does not have, and what is not one SELECT."""
+    if not proofs:
+        return []
+    from sluice.core.migration.header import select
+
+    known = ", ".join(databases) or "none"
+    wrong = [f"proofs: the program has no database '{name}': known are {known}" for name in proofs if name not in databases]
+    for database, queries in proofs.items():
+        for name, query in queries.items():
+            try:
+                select(query)
+            except ValueError as error:
+                wrong.append(f"proofs of '{database}', '{name}': {error}")
+    return wrong
+
+
 def outline(schema: Mapping[str, str], migrations: Mapping[str, str | Path]) -> list[str]:
     """Return what preview says of the migrations of databases that are not there yet."""
     from sluice.systems import schema as live

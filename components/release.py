@@ -44,15 +44,17 @@ Checks = Callable[[Version], list[Check]]
 class ReleaseArgs:
     """What a team declares once.
 
-    `migrations` is a folder of SQL files for each database that has some; `journeys` are its smoke tests (core.journey); `well` and
-    `watch` give more checks of a new version, for its health gate and for its canary, `marks` more of a live release (components.marks.At);
-    `requirements` are what the machine that deploys must have.
+    `migrations` is a folder of SQL files for each database that has some; `proofs`, by database and name, are SELECTs that the restored
+    copy of a backup must pass: no row, or one that is true; `journeys` are its smoke tests (core.journey); `well` and `watch` give more
+    checks of a new version, for its health gate and for its canary, `marks` more of a live release (components.marks.At); `requirements`
+    are what the machine that deploys must have.
     """
 
     services: Sequence[ServiceArgs]
     databases: Sequence[str] = ()
     connections: int = 100
     migrations: Mapping[str, str | Path] = field(default_factory=dict)
+    proofs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     journeys: Sequence[Mapping[str, Any]] = ()
     well: Checks | None = None
     watch: Checks | None = None
@@ -116,6 +118,7 @@ class Release(Component):
         )
         wrong = problems(planned, most=self.runtime.replicas, weights=self.runtime.weights)
         wrong += [] if planned.settled else facts.unknown(settings.release.schema_, self.args.migrations)
+        wrong += [] if planned.settled else facts.unasked(self.args.proofs, self.args.databases)
         if wrong:
             raise pulumi.RunError("\n".join(wrong))
         return planned
@@ -224,7 +227,8 @@ class Release(Component):
         target = self.stack.settings.release.schema_.get(name, "")
         known = any(name in record.schema_ for record in self.stack.proven[:1])
         folder = str(Path(self.args.migrations[name]).absolute()) if target else ""
-        return Wanted(store=Store(**server, dbname=name), folder=folder, target=target, known=known)
+        checks = dict(self.args.proofs.get(name, {}))
+        return Wanted(store=Store(**server, dbname=name), folder=folder, target=target, known=known, checks=checks)
 
     def _versions(self, ready: pulumi.Resource) -> dict[str, Deployed]:
         """Declare the released, the live and the warm versions; what serves, or has served, is frozen."""

@@ -12,14 +12,18 @@ from sluice.hooks.base import Hook, Props
 
 if TYPE_CHECKING:
     from sluice.core.backup.manifest import Backup as Made
+    from sluice.core.clock import Clock
     from sluice.core.database import Database
+    from sluice.core.settings.rollout import Backup as Rules
+    from sluice.systems.moment import Taken
 
 
 class BackupProvider(Hook):
     """Refuses what no database could become; then saves and drills each that has statements to run (`when` always: each one).
 
-    Inputs beside every hook's: `databases` (`core.database.Database`), `folder`, `when` (pending, always, never), `format`, `keep`
-    (verified backups that stay), `needed` (ids that proven releases name). Outputs: `backups`, ids by database; `lines`, a sentence each.
+    Inputs beside every hook's: `databases` (`core.database.Database`), `folder`, `when` (pending, always, never), `needed` (ids that
+    proven releases name), and all else of `rollout.backup` (core.settings.rollout). Outputs: `backups`, ids by database; `lines`, a
+    sentence each.
     """
 
     def update(self, _id: str, _olds: Any, _news: Any) -> UpdateResult:
@@ -36,9 +40,9 @@ class BackupProvider(Hook):
         databases = [Database.read(one) for one in props["databases"]]
         _refuse(databases, props["release"])
         due = [one for one in databases if _due(one, props["when"])]
-        made = {one.name: _save(one, props) for one in due}
+        made = _save(due, props)
         _prune(props, due)
-        lines = [_line(one) for one in made.values()] + [line for one in due for line in _rehearse(one, made[one.name])]
+        lines = _lines(list(made.values())) + [line for one in due for line in _rehearse(one, made[one.name])]
         return {"backups": {name: backup.id for name, backup in made.items()}, "lines": lines}
 
 
@@ -64,23 +68,50 @@ def _due(database: Database, when: str) -> bool:
     return wanted and not schema.bare(database)
 
 
-def _save(database: Database, props: Props) -> Made:
+def _rules(props: Props) -> Rules:
+    from sluice.core.settings.rollout import Backup as Rules
+
+    # A way back says "never", which config cannot.
+    names = [name for name in Rules.model_fields if name != "when" and props.get(name) is not None]
+    return Rules.read({name: props[name] for name in names})
+
+
+def _save(databases: list[Database], props: Props) -> dict[str, Made]:
+    """Save all databases as of one moment, if there is one, then prove each."""
+    from sluice.hooks.stop import Stop, WatchedClock
+    from sluice.systems.moment import take
+
+    if not databases:
+        return {}
+    rules, clock = _rules(props), WatchedClock(Stop())
+    with take([one.store for one in databases], pause=rules.pause, clock=clock) as moments:
+        made = [_dump(one, taken, rules, props, clock) for one, taken in zip(databases, moments, strict=True)]
+    return {one.name: _prove(one, id, rules, props, clock) for one, id in zip(databases, made, strict=True)}
+
+
+def _dump(database: Database, taken: Taken, rules: Rules, props: Props, clock: Clock) -> str:
     from pathlib import Path
 
-    from sluice.core.backup.format import Format
-    from sluice.core.errors import BackupFailed
     from sluice.core.migration.history import revision
-    from sluice.hooks.stop import Stop, WatchedClock
-    from sluice.systems import backup, migrations, shelf
+    from sluice.systems import backup, migrations
+
+    how = {name: getattr(rules, name) for name in ("format", "compression", "jobs", "clean", "encrypt")}
+    facts = {"revision": revision(migrations.look(database.store)) or None, "release": props["release"], "first": not database.known}
+    return backup.make(database.store, Path(props["folder"]), taken=taken, clock=clock, **how, **facts).id
+
+
+def _prove(database: Database, id: str, rules: Rules, props: Props, clock: Clock) -> Made:
+    from pathlib import Path
+
+    from sluice.core.errors import BackupFailed
+    from sluice.systems import shelf
     from sluice.systems.drill import drill
 
-    folder, clock = Path(props["folder"]), WatchedClock(Stop())
-    facts = {"revision": revision(migrations.look(database.store)) or None, "release": props["release"]}
-    manifest = backup.make(database.store, folder, format=Format(props["format"]), first=not database.known, clock=clock, **facts)
-    made = next((one for one in shelf.load(folder, database=database.name) if one.id == manifest.id), None)
+    folder = Path(props["folder"])
+    made = next((one for one in shelf.load(folder, database=database.name) if one.id == id), None)
     if made is None:
-        raise BackupFailed(f"backup {manifest.id} of '{database.name}' is gone from '{folder}' before its drill: run `pulumi up` again")
-    return made.model_copy(update={"drilled": drill(database.store, made, clock=clock)})
+        raise BackupFailed(f"backup {id} of '{database.name}' is gone from '{folder}' before its drill: run `pulumi up` again")
+    return made.model_copy(update={"drilled": drill(database.store, made, checks=database.checks, jobs=rules.jobs, clock=clock)})
 
 
 def _rehearse(database: Database, made: Made) -> list[str]:
@@ -108,6 +139,12 @@ def _prune(props: Props, databases: list[Database]) -> None:
                 drop(connection, scratch(one.name, old.id))
         # The copies first: a backup that is gone names no copy any more.
         shelf.prune(folder, database=one.name, needed=props["needed"], keep=int(props["keep"]))
+
+
+def _lines(made: list[Made]) -> list[str]:
+    from sluice.core.backup.rule import mutual
+
+    return [_line(one) for one in made] + ([mutual([one.manifest for one in made])] if len(made) > 1 else [])
 
 
 def _line(made: Made) -> str:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from sluice.core.backup.format import Compression, Format, file
 from sluice.core.backup.manifest import GLOBALS, MANIFEST, SCHEMA, Manifest, name
@@ -19,12 +22,13 @@ from sluice.core.backup.rule import hollow, nothing
 from sluice.core.backup.schema import digest, normal
 from sluice.core.clock import Clock, SystemClock
 from sluice.core.commands import dump as say
-from sluice.core.errors import BackupFailed, Refused
+from sluice.core.errors import BackupFailed, Refused, Unreachable
 from sluice.core.store import Store
 from sluice.systems.client import Client, client, packing
-from sluice.systems.lock import held
+from sluice.systems.moment import Taken, take
 from sluice.systems.part import parts, seal, settle
-from sluice.systems.source import Source, reading
+from sluice.systems.postgres import primary
+from sluice.systems.source import Source
 from sluice.systems.tool import env, run, running
 
 PARTIAL = ".partial"
@@ -55,11 +59,11 @@ def make(
     jobs: int = 1,
     clean: bool = False,
     revision: str | None = None,
-    paused: bool = False,
     first: bool = False,
     release: str = "",
     system: str = "",
     encrypt: Sequence[str] = (),
+    taken: Taken | None = None,
     wait: float = 60.0,
     clock: Clock | None = None,
 ) -> Manifest:
@@ -67,18 +71,22 @@ def make(
 
     `compression` None takes the best that pg_dump offers; `jobs` are for the directory format; `clean` makes a plain dump drop what it
     makes. `first` allows an empty database. `system` is the expected system identifier. `encrypt` is a command that reads a file from
-    stdin and writes it to stdout, run for each file (age, gpg); the plain ones stay beside, since the drill reads them. Waits up to `wait`
-    seconds for the database's lock.
+    stdin and writes it to stdout, run for each file (age, gpg); the plain ones stay beside, since the drill reads them. `taken` is the
+    moment to save, where it is shared with other databases; else it is now, and up to `wait` seconds are waited for the database's lock.
     Refused when it must not begin, BackupFailed when it did not hold, Interrupted when its lock was ended: then nothing is left.
     """
     clock = clock or SystemClock()
-    with held(store, "backup", wait=wait, clock=clock) as lock, reading(store, "backup") as source:
-        home = _home(folder, store.dbname)
-        asked = client(store)
-        plan = Plan(store, format, compression or packing(store, asked, format), asked, jobs, clean, lock.check)
-        _fit(source, plan, home, system=system, first=first, double=bool(encrypt))
-        facts = {"revision": revision, "paused": paused, "first": first, "for_release": release}
-        return _make(source, plan, home, facts, encrypt, clock)
+    try:
+        with nullcontext([taken]) if taken else take([store], wait=wait, clock=clock) as (moment,):
+            home, source = _home(folder, store.dbname), moment.source
+            asked = client(store)
+            plan = Plan(store, format, compression or packing(store, asked, format), asked, jobs, clean, moment.lock.check)
+            _fit(source, plan, home, system=system, first=first, double=bool(encrypt))
+            shared = {"joint": moment.joint, "idle": moment.idle, "paused": moment.paused}
+            facts = {"revision": revision, "first": first, "for_release": release, **shared}
+            return _make(source, plan, home, facts, encrypt, clock)
+    except psycopg.Error as error:
+        raise Unreachable(f"database {store.place}: {primary(error)}") from None
 
 
 def _home(folder: Path, dbname: str) -> Path:

@@ -92,21 +92,53 @@ class Source:
 @contextmanager
 def reading(store: Store, step: str) -> Iterator[Source]:
     """Open one exported snapshot of a database, for as long as the block; Unreachable with the server's own primary message."""
+    with session(store, step) as connection:
+        begin(connection)
+        shot = snap(connection)
+        yield source(connection, shot)
+
+
+@contextmanager
+def session(store: Store, step: str) -> Iterator[psycopg.Connection[Any]]:
+    """Connect for snapshots, one after the other; Unreachable with the server's own primary message."""
     try:
         with connect(store, step, autocommit=False) as connection:
-            yield _source(connection)
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            yield connection
             connection.rollback()
     except psycopg.Error as error:
         raise Unreachable(f"database {store.place}: {primary(error)}") from None
 
 
-def _source(connection: psycopg.Connection[Any]) -> Source:
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
+def begin(connection: psycopg.Connection[Any]) -> None:
+    """Begin a transaction that has no snapshot yet: what is set takes none."""
+    connection.rollback()
     # Row security would hide rows from the count and from the dump: better an error.
     connection.execute(f"set row_security = off; set lock_timeout = '{LOCK}'; set idle_in_transaction_session_timeout = 0")
-    snapshot = _row(connection, "select pg_export_snapshot()")[0]
-    return Source(connection, snapshot, *_row(connection, WHERE), *_row(connection, SYSTEM))
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A snapshot: the name for other sessions, and `sees`, which transactions of the whole server it sees.
+
+    Two snapshots of one server with the same `sees` are of the same moment: no transaction that wrote has ended in between, whatever its
+    database. A standby does not tell.
+    """
+
+    name: str
+    sees: str
+
+
+def snap(connection: psycopg.Connection[Any]) -> Shot:
+    """Take the snapshot of a transaction that has just begun."""
+    name, sees, standby = _row(connection, "select pg_export_snapshot(), pg_current_snapshot()::text, pg_is_in_recovery()")
+    return Shot(name, "" if standby else sees)
+
+
+def source(connection: psycopg.Connection[Any], shot: Shot) -> Source:
+    """Return what a transaction with a snapshot can tell."""
+    return Source(connection, shot.name, *_row(connection, WHERE), *_row(connection, SYSTEM))
 
 
 def _row(connection: psycopg.Connection[Any], query: str) -> tuple[Any, ...]:

@@ -213,6 +213,17 @@ def test_unknown_revisions(tmp_path: Path):
     assert facts.unknown({"shop": "0008"}, {"shop": good}) == []
 
 
+def test_proofs_nobody_could_ask():
+    """A proof of a database that the program does not have, one that writes, and one that is no SQL are told at once."""
+    proofs = {"shop": {"orders": "select 1 where false", "gone": "delete from orders", "odd": "selec 1"}, "shpo": {"a": "select true"}}
+    assert facts.unasked(proofs, ["shop"]) == [
+        "proofs: the program has no database 'shpo': known are shop",
+        "proofs of 'shop', 'gone': 'delete from orders' is not one SELECT",
+        "proofs of 'shop', 'odd': column 1: syntax error at or near \"selec\"\n    selec 1\n    ^",
+    ]
+    assert facts.unasked({"shop": {"orders": "select 1 where false"}}, ["shop"]) == []
+
+
 def test_outline(tmp_path: Path):
     """Preview of an empty stack tells the migrations from their files."""
     (tmp_path / "0001_a.sql").write_text("create table a (id int);")

@@ -152,7 +152,8 @@ def test_a_release_of_a_schema_alone(shop: Shop, world: World, tmp_path: Path):
     folder = tmp_path / "shop"
     folder.mkdir()
     (folder / "0001_a.sql").write_text("create table a (id int);")
-    shop.more = {**shop.more, "migrations": {"shop": folder}}
+    proofs = {"shop": {"all is paid": "select * from orders where not paid"}}
+    shop.more = {**shop.more, "migrations": {"shop": folder}, "proofs": proofs}
     stack = shop.stack("1", schema={"shop": "0001"})
     shop.release(shop.stack("1", proven=[shop.record("1", id="1-old")], schema={"shop": "0001"}))
     assert stack.settings.release.schema_ == {"shop": "0001"}
@@ -162,6 +163,7 @@ def test_a_release_of_a_schema_alone(shop: Shop, world: World, tmp_path: Path):
     assert {"shop-settle-run"} <= after(world, "shop-record")
     (wanted,) = world["shop-expand-run"].inputs["databases"]
     assert (wanted["target"], wanted["folder"], wanted["store"]["tools"]) == ("0001", str(folder), "/tools")
+    assert world["shop-backup-dump"].inputs["databases"][0]["checks"] == proofs["shop"]
 
 
 def test_what_serves_is_frozen(shop: Shop, world: World):

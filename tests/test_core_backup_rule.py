@@ -122,12 +122,23 @@ def test_never(words: list[str], needed: set[int], keep: int):
 
 
 def test_mutual():
-    """Several backups are consistent with each other only when writers were stopped for all; else the sentence names who went on."""
-    still, busy = manifest(paused=True), manifest(database="mail", made_at=1012.34)
-    assert mutual([busy]) == "'mail': consistent in itself, its snapshot is one moment"
-    assert mutual([still, manifest(database="mail", paused=True)]) == (
-        "'shop', 'mail': consistent with each other, writers were stopped for all of them"
+    """Several backups are consistent with each other only when they share a moment; the sentence says who was writing then."""
+    facts = {"joint": "7:7:", "idle": True}
+    shop, mail = manifest(**facts), manifest(database="mail", made_at=1000.0123, **facts)
+    assert mutual([mail]) == "'mail': consistent in itself, its snapshot is one moment"
+    assert mutual([shop, mail]) == "'shop', 'mail': consistent with each other, of one moment at which nobody was writing"
+    held = [one.model_copy(update={"paused": True, "idle": False}) for one in (shop, mail)]
+    assert mutual(held) == "'shop', 'mail': consistent with each other, of one moment for which writers were held up"
+    open = [one.model_copy(update={"idle": False}) for one in (shop, mail)]
+    assert mutual(open) == (
+        "'shop', 'mail': of one moment, at which transactions were open: what is written to several by several may be there in part"
     )
-    assert mutual([still, busy]) == (
-        "'shop', 'mail': not consistent with each other, writers of 'mail' went on, and the snapshots are 12.3 s apart"
+
+
+@pytest.mark.parametrize("joints", [("", ""), ("7:7:", "7:8:"), ("7:7:", "")])
+def test_not_mutual(joints: tuple[str, str]):
+    """Backups of two moments, or of none that is known, are not consistent with each other, whoever was held up."""
+    shop, mail = manifest(joint=joints[0], paused=True), manifest(database="mail", joint=joints[1], made_at=1000.0123, paused=True)
+    assert mutual([shop, mail]) == (
+        "'shop', 'mail': not consistent with each other, somebody wrote between the snapshots, which are 0.012 s apart"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from sluice.core.errors import BackupFailed, MigrationFailed, Refused
 from sluice.core.store import Store
 from sluice.hooks.backup import BackupProvider
 from sluice.systems import shelf
-from tests.fixtures.store import connect, databases
+from tests.fixtures.postgres import Postgres
+from tests.fixtures.store import connect, databases, named
 
 pytestmark = pytest.mark.embedded
 GOOD = {"0001_total.sql": "alter table orders add column total int;", "0001_total.down.sql": "alter table orders drop column total;"}
@@ -106,6 +109,42 @@ def test_pruned(store: Store, tmp_path: Path):
     assert (len(kept), kept[0], kept[-1]) == (3, last, first)
     copies = [name for name in databases(store) if name.startswith(f"{store.dbname}_drill_")]
     assert copies == [f"{store.dbname}_drill_{last.replace('-', '').lower()}"]
+
+
+def test_as_config_says(store: Store, tmp_path: Path):
+    """A plain dump with gzip that drops what it makes, each of its files encrypted by a command, with jobs as Pulumi sends numbers."""
+    rot = [sys.executable, "-c", "import sys; sys.stdout.buffer.write(bytes(one ^ 85 for one in sys.stdin.buffer.read()))"]
+    run(props(store, tmp_path, format="plain", compression="gzip", clean=True, encrypt=rot, jobs=2.0))
+    (made,) = shelf.load(tmp_path / "backups")
+    assert made.verified
+    assert made.manifest.dump == "dump.sql.gz"
+    assert "DROP TABLE IF EXISTS public.orders;" in gzip.decompress((Path(made.folder) / "dump.sql.gz").read_bytes()).decode()
+    assert all((Path(made.folder) / f"{part.name}.enc").stat().st_size == part.sealed_size for part in made.manifest.parts)
+
+
+def test_own_proofs(store: Store, tmp_path: Path):
+    """What a team wants of a restored copy is asked there; another answer fails the step, and the backup does not count."""
+    given = props(store, tmp_path)
+    given["databases"][0]["checks"] = {"notes": "select id from orders where note = ''", "count": "select count(*) = 5000 from orders"}
+    assert ", own checks: notes, count, pg_amcheck" in run(given)["lines"][0]
+    given["databases"][0]["checks"] = {"few orders": "select count(*) from orders"}
+    with pytest.raises(BackupFailed, match="check 'few orders': found 5000"):
+        run(given)
+    assert [one.verified for one in shelf.load(tmp_path / "backups")] == [False, True]
+
+
+@pytest.mark.parametrize(("pause", "how"), [(0, "at which nobody was writing"), (5.0, "for which writers were held up")])
+def test_two_databases(store: Store, postgres: Postgres, tmp_path: Path, pause: float, how: str):
+    """Two databases of a server are saved as of one moment, and the outputs say how."""
+    other = named(postgres, f"{store.dbname}_other")
+    with connect(store.at("postgres")) as connection:
+        connection.execute(f'create database "{other.dbname}" template "{store.dbname}"'.encode())
+    given = props(store, tmp_path, when="always", pause=pause)
+    given["databases"].append(Database(store=other, known=True).wire())
+    outs = run(given)
+    assert sorted(outs["backups"]) == sorted([store.dbname, other.dbname])
+    assert outs["lines"][2] == f"'{store.dbname}', '{other.dbname}': consistent with each other, of one moment {how}"
+    assert {one.manifest.paused for one in shelf.load(tmp_path / "backups")} == {pause > 0}
 
 
 def test_again(store: Store, tmp_path: Path):

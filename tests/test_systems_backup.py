@@ -21,6 +21,7 @@ from sluice.core.errors import BackupFailed, Interrupted, Refused, Unreachable
 from sluice.core.store import Store
 from sluice.systems import backup, part, source, tool
 from sluice.systems.backup import make
+from sluice.systems.lock import held
 from sluice.systems.shelf import check, load
 from tests.fixtures.postgres import PASSWORD, Postgres
 from tests.fixtures.store import connect, named
@@ -47,12 +48,12 @@ def refused(store: Store, *reasons: str) -> str:
 @pytest.mark.parametrize("form", list(Format))
 def test_make(store: Store, folder: Path, form: Format):
     """Each format is made whole: private files, a manifest that fits them, counts of the same moment, nothing half done beside it."""
-    made = make(store, folder, format=form, jobs=2, clean=True, revision="a1", release="r1", paused=True)
+    made = make(store, folder, format=form, jobs=2, clean=True, revision="a1", release="r1")
     place = folder / store.dbname / made.id
     assert Manifest.model_validate_json((place / "manifest.json").read_text()) == made
     assert made.rows == {"public.Odd Name": 2, "public.orders": 5000}
     assert made.sequences == {"public.orders_id_seq": (5000, 5000)}
-    assert (made.database, made.revision, made.for_release, made.paused, made.first) == (store.dbname, "a1", "r1", True, False)
+    assert (made.database, made.revision, made.for_release, made.joint, made.first) == (store.dbname, "a1", "r1", "", False)
     assert made.compression is Compression.GZIP  # all that these clients are built with
     assert re.fullmatch(r"[0-9A-F]+/[0-9A-F]+", made.lsn)
     assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{4}", made.id)
@@ -110,7 +111,7 @@ def test_least(reader: Store, folder: Path):
 @pytest.fixture
 def maintenance(store: Store) -> None:
     """Make the maintenance database, which a plain role cannot."""
-    with backup.held(store, "test"):
+    with held(store, "test"):
         pass
 
 

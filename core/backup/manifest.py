@@ -32,8 +32,9 @@ class Manifest(Value):
 
     `made_at` is when its snapshot was taken, in seconds since the epoch, `seconds` how long it took, `size` its bytes. `rows` is the exact
     count per `schema.table`, in the same snapshot as the dump. `sequences` is each one's value before and after the dump: sequences
-    know no snapshot. `shape` is the SHA-256 of the schema's text. `paused` says that writers were stopped, `first` that
-    an empty database was allowed.
+    know no snapshot. `shape` is the SHA-256 of the schema's text. `joint` names the moment of the snapshot where backups of other
+    databases share it: theirs is the same text. `idle`: no transaction of the server was writing at that moment; `paused`: writers of
+    these databases were held up for it. `first` says that an empty database was allowed.
     """
 
     id: str
@@ -53,6 +54,8 @@ class Manifest(Value):
     shape: str
     seconds: float
     size: int
+    joint: str = ""
+    idle: bool = False
     paused: bool = False
     first: bool = False
     for_release: str = ""

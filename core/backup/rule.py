@@ -93,10 +93,12 @@ def mutual(manifests: Sequence[Manifest]) -> str:
     names = ", ".join(f"'{one.database}'" for one in manifests)
     if len(manifests) < 2:
         return f"{names}: consistent in itself, its snapshot is one moment"
-    busy = ", ".join(f"'{one.database}'" for one in manifests if not one.paused)
-    if not busy:
-        return f"{names}: consistent with each other, writers were stopped for all of them"
-    times = [one.made_at for one in manifests]
-    return (
-        f"{names}: not consistent with each other, writers of {busy} went on, and the snapshots are {max(times) - min(times):.1f} s apart"
-    )
+    times, joints = [one.made_at for one in manifests], {one.joint for one in manifests}
+    if len(joints) > 1 or "" in joints:
+        apart = max(times) - min(times)
+        return f"{names}: not consistent with each other, somebody wrote between the snapshots, which are {apart:.3f} s apart"
+    if all(one.paused for one in manifests):
+        return f"{names}: consistent with each other, of one moment for which writers were held up"
+    if all(one.idle for one in manifests):
+        return f"{names}: consistent with each other, of one moment at which nobody was writing"
+    return f"{names}: of one moment, at which transactions were open: what is written to several by several may be there in part"

@@ -19,6 +19,8 @@ PATIENCE = 300.0
 WINDOW = timedelta(hours=24)
 # A week of daily releases.
 BACKUPS = 7
+# What a small server has to spare for a dump and a restore while it serves; a restore with two takes little more than half the time.
+JOBS = 2
 # Runbook 004 gives 2 to 5 minutes to "Service Deployment", and 2 to 3 to "Smoke Tests", of which one may take a minute.
 HEALTH = 120.0
 SMOKE = 180.0

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sluice.core.backup.format import Format
+from sluice.core.backup.format import Compression, Format
 from sluice.core.contact import Contact
 from sluice.core.ladder import Ladder
 from sluice.core.ladder import Step as Walked
@@ -15,7 +15,7 @@ from sluice.core.rollout import DEADLINE, POLL
 from sluice.core.settings import defaults
 from sluice.core.settings.approval import Approvals
 from sluice.core.settings.check import Checks, Threshold
-from sluice.core.settings.kind import Duration, Length, Name, StackName, Whole
+from sluice.core.settings.kind import Duration, Length, Name, StackName, Text, Truth, Whole
 from sluice.core.settings.mark import Mark, Marked
 from sluice.core.settings.people import Escalation, Person, Webhook
 from sluice.core.settings.step import Rung, Step
@@ -47,6 +47,23 @@ class Backup(Value):
     )
     format: Format = Field(
         default=Format.CUSTOM, description="pg_dump's format: custom, directory (dumped in parallel), or plain with gzip"
+    )
+    compression: Compression | None = Field(
+        default=None, description="what packs the dump; default: the best that pg_dump was built with (plain: gzip)"
+    )
+    jobs: Whole = Field(
+        default=defaults.JOBS, ge=1, le=64, description="how many tables a directory dump, a restore and its checks take at once"
+    )
+    clean: Truth = Field(default=False, description="a plain dump begins by dropping what it makes (--clean --if-exists)")
+    encrypt: list[Text] = Field(
+        default=[],
+        description="a program and its arguments, run for each file: it reads the file from stdin and writes it, encrypted, to stdout; "
+        "what it writes is kept beside the file as `.enc`",
+    )
+    pause: Duration = Field(
+        default=0,
+        description="how long to try to hold up writers, who wait and do not fail, so that several databases are saved as of one moment; "
+        "0: nobody waits, and the manifest says what was so",
     )
     keep: Whole = Field(default=defaults.BACKUPS, ge=1, description="how many verified backups stay, beside those of proven releases")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sluice.core.backup.format import PLAIN, Format
 from sluice.core.settings import duration
 from sluice.core.settings.problem import Problem, nearest
 from sluice.core.settings.release import Release
@@ -183,6 +184,24 @@ def silent(case: Case) -> Iterator[Problem]:
         if check.off and others:
             text = f"is off, so {', '.join(others)} would mean nothing: remove either"
             yield Problem(f"{ROLLOUT}.checks.{name}", text)
+
+
+@rule(f"{ROLLOUT}.backup")
+def packs(case: Case) -> Iterator[Problem]:
+    """A plain dump is packed by gzip or not at all, since this is what reads it again."""
+    backup = case.rollout.backup
+    if backup.format is Format.PLAIN and backup.compression not in (None, *PLAIN):
+        text = f"'{backup.compression}' does not pack a plain dump: write gzip or none, or format: custom"
+        yield Problem(f"{ROLLOUT}.backup.compression", text)
+
+
+@rule(f"{ROLLOUT}.backup")
+def cleans(case: Case) -> Iterator[Problem]:
+    """Only a plain dump drops what it makes: pg_restore does so for the others when it is told to."""
+    backup = case.rollout.backup
+    if backup.clean and backup.format is not Format.PLAIN:
+        text = f"means nothing in a {backup.format} dump, whose pg_restore takes --clean: remove it, or write format: plain"
+        yield Problem(f"{ROLLOUT}.backup.clean", text)
 
 
 @rule(f"{ROLLOUT}.windows")

@@ -31,6 +31,13 @@ ANALYSIS = ("analyze a text", "the analysis is in the database", "the analysis g
 PARTS = ("steps", "cleanup")
 LIST = "/api/content/interview-intel/experiences?limit=1"
 HOUR = 3600
+# What must hold in every restored copy of a backup.
+PROOFS = {
+    "redcube_users": {
+        "every session has its user": "select token from sessions where user_id not in (select id from users)",
+        "no address is there twice": "select lower(email) from users group by 1 having count(*) > 1",
+    }
+}
 
 
 def declare(stack: Stack) -> Mapping[str, Any]:
@@ -40,6 +47,7 @@ def declare(stack: Stack) -> Mapping[str, Any]:
         services=[service(name) for name in SERVICES],
         databases=DATABASES,
         migrations=migrations(stack.settings.release.version),
+        proofs=PROOFS,
         journeys=journeys(stack.settings.release.flags),
         watch=watch,
         marks=marks(stack.settings.release),
