@@ -18,6 +18,10 @@ SIZES = f"""
     select n.nspname || '.' || c.relname, pg_table_size(c.oid), greatest(c.reltuples, 0)::bigint
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'm') and {OURS} order by 1
 """
+INDEXES = f"""
+    select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    join pg_index i on i.indexrelid = c.oid where i.indisvalid and {OURS} order by 1
+"""
 TABLES = f"""
     select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'r' and {OURS} order by 1, 2
@@ -39,6 +43,11 @@ KEYS = f"""
 def sizes(store: Store) -> dict[str, tuple[int, int]]:
     """Return bytes and estimated rows of each table, by 'schema.table'; indexes are not counted."""
     return {table: (size, rows) for table, size, rows in _asked(store, SIZES)}
+
+
+def indexes(store: Store) -> list[str]:
+    """Return the valid indexes, as 'schema.index'."""
+    return [name for (name,) in _asked(store, INDEXES)]
 
 
 def counts(store: Store) -> dict[str, int]:

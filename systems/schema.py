@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sluice.core.database import Database
-from sluice.core.migration.explain import explain
-from sluice.core.migration.file import rank
+from sluice.core.migration.explain import Explanation, explain
+from sluice.core.migration.file import Migration, rank
 from sluice.core.migration.headroom import tight
 from sluice.core.migration.history import Kind, Plan, plan, revision
 from sluice.core.migration.row import Row
-from sluice.systems import migration_facts, migrations
+from sluice.systems import migration_facts, migrations, squawk
 from sluice.systems.source import reading
 
 PHASES: tuple[Kind, Kind] = ("expand", "settle")
@@ -38,9 +38,11 @@ def refusals(databases: Sequence[Database]) -> list[str]:
 def outline(folder: str, target: str) -> list[str]:
     """Return what preview says of a database that is not there yet: every file up to its target."""
     files = [one for one in migrations.read(Path(folder)) if rank(one.id) <= rank(target)]
+    alarms, note = squawk.lint(files)
     return [
         f"'' -> '{target}', from the files alone: there is no database to look at yet",
-        *(f"  {line}" for one in explain(files, {}) for line in one.lines),
+        *(f"  {line}" for one in explain(files, {}, alarms=alarms) for line in one.lines),
+        *([f"  {note}"] if note else []),
     ]
 
 
@@ -49,13 +51,19 @@ def story(database: Database) -> list[str]:
     steps = [step for phase in PHASES for step in way(database, phase).steps]
     before = revision(migrations.look(database.store))
     files = [step.migration for step in steps if step.action == "up"]
-    lines = [f"  {line}" for one in explain(files, _bytes(database)) for line in one.lines]
+    explained, note = _explained(database, files)
+    lines = [f"  {line}" for one in explained for line in one.lines] + ([f"  {note}"] if note else [])
     notes = [f"  {note}" for phase in PHASES for note in way(database, phase).notes]
     return [f"{database.name}: '{before}' -> '{database.target}'", *lines, *notes]
 
 
-def _bytes(database: Database) -> dict[str, int]:
-    return {table: size for table, (size, _) in migration_facts.sizes(database.store).items()}
+def _explained(database: Database, files: Sequence[Migration]) -> tuple[list[Explanation], str]:
+    """Explain files by the database as it is, squawk's findings among ours, or the sentence why they are missing."""
+    if not files:
+        return [], ""
+    sizes = {table: size for table, (size, _) in migration_facts.sizes(database.store).items()}
+    alarms, note = squawk.lint(files)
+    return explain(files, sizes, indexes=migration_facts.indexes(database.store), alarms=alarms), note
 
 
 def moves(database: Database) -> bool:
@@ -83,7 +91,7 @@ def _unsafe(database: Database) -> list[str]:
     if not database.target:
         return []
     files = [step.migration for phase in PHASES for step in way(database, phase).steps if step.action == "up"]
-    findings = [(one.id, finding) for one in explain(files, _bytes(database)) for finding in one.findings] if files else []
+    findings = [(one.id, finding) for one in _explained(database, files)[0] for finding in one.findings]
     broken = [f"{id}, line {finding.line}: {finding.text}" for id, finding in findings if finding.level == "error"]
     return [*broken, *(tight(migration_facts.headroom(database.store)) if files else [])]
 

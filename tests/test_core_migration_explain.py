@@ -46,6 +46,7 @@ def test_lines():
         ("check", "alter table users add constraint c check (a > 0)"),
         ("unique", "alter table users add primary key (a)"),
         ("unbatched", "update users set a = 1"),
+        ("required", "alter table users add b char(2) not null references countries"),
     ],
 )
 def test_size_decides(rule: str, text: str):
@@ -111,3 +112,35 @@ def test_a_table_that_is_there():
     one = parse("0001_sync.sql", text)
     assert "SHARE ROW EXCLUSIVE on users" not in "\n".join(explain([one], {})[0].lines)
     assert "SHARE ROW EXCLUSIVE on users (1 MB)" in "\n".join(explain([one], {"public.users": 2**20})[0].lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alter table users add b int not null default 0",
+        "alter table users add b int",
+        "alter table users add b int not null generated always as (1) stored",
+        "create table new (a int); alter table new add b int not null",
+    ],
+)
+def test_not_required(text: str):
+    """A column that has a value for every row, or may be without, does not fail; nor does one of a new table."""
+    assert "required" not in [rule for _, rule, _ in findings(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "indexes", "warned"),
+    [
+        ("create index if not exists by_a on users (a)", ["public.by_a"], False),
+        ("create index if not exists by_a on public.users (a)", ["public.by_a"], False),
+        ("create index if not exists by_a on users (a)", ["other.by_a"], True),
+        ("create index if not exists by_a on other.users (a)", ["other.by_a"], False),
+        ("create index if not exists by_a on users (a)", [], True),
+        ("create index by_a on users (a)", ["public.by_a"], True),
+    ],
+)
+def test_an_index_that_is_there(text: str, indexes: list[str], warned: bool):
+    """An index that is there already is not built once more: no warning, and the line says that nothing happens."""
+    (found,) = explain([parse("1_a", text, "select 1")], {"public.users": GB, "other.users": GB}, indexes=indexes)
+    assert [one.rule for one in found.findings] == (["index"] if warned else [])
+    assert ("does nothing, it is there already" in found.lines[1]) is not warned

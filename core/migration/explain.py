@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pglast import ast, parse_sql
 
 from sluice.core.migration.file import Migration
+from sluice.core.migration.lint import Alarm
 from sluice.core.migration.lock import AT, Effect, effects, name
-from sluice.core.migration.rule import LARGE, Breach, Finding, breaches
+from sluice.core.migration.rule import LARGE, Breach, Finding, Level, breaches
 from sluice.core.migration.script import Statement
 from sluice.core.settings.duration import text as span
 from sluice.core.value import Value
@@ -25,17 +26,27 @@ class Explanation(Value):
     findings: tuple[Finding, ...]
 
 
-def explain(migrations: Sequence[Migration], sizes: Mapping[str, int]) -> list[Explanation]:
-    """Explain pending migrations in their order; `sizes` are bytes by 'table' or 'schema.table'. Tables that they make are new: no rule."""
-    seen = _Seen(sizes)
-    return [_one(migration, seen) for migration in migrations]
+def explain(
+    migrations: Sequence[Migration],
+    sizes: Mapping[str, int],
+    *,
+    indexes: Collection[str] = (),
+    alarms: Mapping[str, Sequence[Alarm]] | None = None,
+) -> list[Explanation]:
+    """Explain pending migrations in their order; `sizes` are bytes by 'table' or 'schema.table'. Tables that they make are new: no rule.
+
+    `indexes` are those that are there, by 'index' or 'schema.index'; `alarms` are another linter's, by migration's id.
+    """
+    seen = _Seen(sizes, indexes)
+    return [_one(migration, seen, (alarms or {}).get(migration.id, ())) for migration in migrations]
 
 
 class _Seen:
     """What the statements so far have made, and validated."""
 
-    def __init__(self, sizes: Mapping[str, int]) -> None:
+    def __init__(self, sizes: Mapping[str, int], indexes: Collection[str]) -> None:
         self._sizes = {_bare(table): size for table, size in sizes.items()}
+        self._indexes = {_bare(index) for index in indexes}
         self._made: set[str] = set()
         self._validated: set[str] = set()
 
@@ -44,6 +55,14 @@ class _Seen:
 
     def new(self, table: str) -> bool:
         return _bare(table) in self._made
+
+    def there(self, node: Any) -> bool:
+        """Say whether a statement finds what it would make, and does nothing."""
+        if not isinstance(node, ast.IndexStmt) or not node.if_not_exists:
+            return False
+        # An index is in the schema of its table.
+        schema, dot, _ = name(node.relation).rpartition(".")
+        return _bare(f"{schema}{dot}{node.idxname}") in self._indexes
 
     def validated(self, node: Any) -> bool:
         return isinstance(node, ast.AlterTableStmt) and _bare(name(node.relation)) in self._validated
@@ -62,12 +81,13 @@ def _bare(table: str) -> str:
     return table.removeprefix("public.")
 
 
-def _one(migration: Migration, seen: _Seen) -> Explanation:
+def _one(migration: Migration, seen: _Seen, alarms: Sequence[Alarm]) -> Explanation:
     lines, findings = [_head(migration)], list(_whole(migration))
     for number, statement in enumerate(migration.forward.statements, 1):
         node = parse_sql(statement.sql)[0].stmt
         lines.append(f"  {number}. {statement.words}: {_costs(node, seen)}")
-        findings += _findings(migration, statement, node, seen)
+        findings += [] if seen.there(node) else _findings(migration, statement, node, seen)
+        findings += _alarms([one for one in alarms if one.statement == number - 1], node, seen)
         seen.add(node)
     lines += [f"  {one.level}, line {one.line}: {one.text}" for one in findings]
     return Explanation(id=migration.id, lines=tuple(lines), findings=tuple(findings))
@@ -90,6 +110,8 @@ def _whole(migration: Migration) -> Iterator[Finding]:
 def _costs(node: Any, seen: _Seen) -> str:
     if isinstance(node, ast.DoStmt | ast.CallStmt):
         return "runs code whose locks cannot be foreseen"
+    if seen.there(node):
+        return "does nothing, it is there already"
     found = [one for one in effects(node) if one.lock and not seen.new(one.table)]
     return "; ".join(_cost(one, seen.size(one.table)) for one in found) or "locks nothing that is in use"
 
@@ -121,3 +143,14 @@ def _finding(breach: Breach, statement: Statement, size: int) -> Finding:
     serious = breach.always or size >= LARGE
     where = f"'{breach.table}'" + (f" ({human(size)})" if size else "")
     return Finding(level="error" if serious else "warning", rule=breach.rule, line=statement.line, text=f"{where}: {breach.text}")
+
+
+def _alarms(alarms: Sequence[Alarm], node: Any, seen: _Seen) -> Iterator[Finding]:
+    """Judge another linter's findings as our own: what is new has no users, and what is large decides."""
+    tables = [one.table for one in effects(node)]
+    if tables and all(seen.new(table) for table in tables):
+        return
+    size = max(map(seen.size, tables), default=0)
+    for one in alarms:
+        level: Level = "error" if one.sized and size >= LARGE else "warning"
+        yield Finding(level=level, rule=f"squawk {one.rule}", line=one.line, text=f"{one.text} (squawk, {one.rule})")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pglast import ast, enums
 
 from sluice.core.migration.file import Phase
-from sluice.core.migration.lock import AT, KINDS, dotted, foreign, name, volatile
+from sluice.core.migration.lock import AT, KINDS, SERIAL, dotted, foreign, name, volatile
 from sluice.core.value import Value
 
 Level = Literal["warning", "error"]
@@ -91,12 +91,28 @@ def _key(command: Any) -> bool:
     return one is not None and not one.skip_validation
 
 
+def _required(command: Any) -> bool:
+    """A column that must have a value, and has none for the rows that are there."""
+    if command.subtype != AT.AT_AddColumn:
+        return False
+    kinds = {one.contype for one in command.def_.constraints or ()}
+    given = {KINDS.CONSTR_DEFAULT, KINDS.CONSTR_IDENTITY, KINDS.CONSTR_GENERATED}
+    musts = {KINDS.CONSTR_NOTNULL, KINDS.CONSTR_PRIMARY}
+    return bool(kinds & musts) and not kinds & given and dotted(command.def_.typeName.names).lower() not in SERIAL
+
+
 RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     (
         "not null",
         lambda command: command.subtype == AT.AT_SetNotNull,
         "reads the whole table while nobody can: ADD CONSTRAINT x CHECK (column IS NOT NULL) NOT VALID, then VALIDATE CONSTRAINT x in "
         "the next file, then SET NOT NULL, which believes it",
+    ),
+    (
+        "required",
+        _required,
+        "fails as soon as there is a row, which has no value for it: add the column without NOT NULL, backfill in batches, then CHECK "
+        "(column IS NOT NULL) NOT VALID, VALIDATE, and SET NOT NULL in later files",
     ),
     (
         "volatile default",
