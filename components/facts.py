@@ -160,27 +160,51 @@ def unasked(proofs: Mapping[str, Mapping[str, str]], databases: Sequence[str]) -
     return wrong
 
 
-def outline(schema: Mapping[str, str], migrations: Mapping[str, str | Path]) -> list[str]:
+def took(stack: Stack) -> dict[str, str]:
+    """Return how long migrations took on the stack that `rollout.requires` names, as sentences by 'database/name'; the newest counts."""
+    requires = stack.settings.rollout.requires
+    where = requires.stack.rsplit("/", 1)[-1] if requires else ""
+    found = [(name, seconds, record) for record in reversed(stack.required or ()) for name, seconds in record.took.items()]
+    return {name: f"{seconds:.2f} s on '{where}', {record.at:%Y-%m-%d}" for name, seconds, record in found}
+
+
+def _of(database: str, took: Mapping[str, str]) -> dict[str, str]:
+    """Return what is known of one database's migrations, by name."""
+    return {name.removeprefix(f"{database}/"): said for name, said in took.items() if name.startswith(f"{database}/")}
+
+
+def outline(schema: Mapping[str, str], migrations: Mapping[str, str | Path], took: Mapping[str, str]) -> list[str]:
     """Return what preview says of the migrations of databases that are not there yet."""
     from sluice.systems import schema as live
 
-    return [line for name, target in schema.items() for line in _named(name, live.outline(str(migrations[name]), target))]
+    told = {name: live.outline(str(migrations[name]), target, _of(name, took)) for name, target in schema.items()}
+    return [line for name, lines in told.items() for line in _named(name, lines)]
 
 
 def _named(name: str, lines: Sequence[str]) -> list[str]:
     return [f"{name}: {lines[0]}", *lines[1:]]
 
 
-def explain(wires: Sequence[Any], release: pulumi.Resource) -> None:
-    """Say what every pending migration will do to the databases as they are now, and what will be refused."""
+def explain(wires: Sequence[Any], folder: str, took: Mapping[str, str], release: pulumi.Resource) -> None:
+    """Say what every pending migration will do to the databases as they are now, and what will be refused.
+
+    `folder` has the backups, with what their rehearsals took; `took` is what other stacks know.
+    """
     from sluice.systems import schema as live
 
     databases = [one for one in map(Database.read, wires) if one.target]
     try:
-        pulumi.log.info("\n".join(line for one in databases for line in live.story(one)), release)
+        pulumi.log.info("\n".join(line for one in databases for line in live.story(one, _estimates(one.name, folder, took))), release)
         refusals = live.refusals(databases)
     except SluiceError as error:
         pulumi.log.warn(f"what the migrations will do cannot be said: {error}", release)
         return
     if refusals:
         pulumi.log.warn("\n  - ".join(["as things are now, `pulumi up` will refuse this release:", *refusals]), release)
+
+
+def _estimates(database: str, folder: str, took: Mapping[str, str]) -> dict[str, str]:
+    """Return the best word on each migration's duration: a rehearsal on this very data is better than another stack."""
+    from sluice.systems import shelf
+
+    return {**_of(database, took), **shelf.estimates(Path(folder), database=database)}

@@ -15,10 +15,11 @@ class Migration(Component):
     """Brings databases towards their revisions: `expand` before new code runs, `settle` once the old code is gone.
 
     `databases` are core.database.Database as data; `folder` and `backups` (ids by database) say what saves them. Outputs: `revisions`
-    by database, `lines`, what ran.
+    by database; `seconds` that they took, by 'database/name'; `lines`, what ran.
     """
 
     revisions: pulumi.Output[dict[str, str]]
+    seconds: pulumi.Output[dict[str, float]]
 
     def __init__(
         self,
@@ -36,5 +37,5 @@ class Migration(Component):
         super().__init__(name, {"release": release}, opts)
         own = {"release": release, "settled": settled, "phase": phase, "databases": databases, "folder": folder, "backups": backups}
         ran = migration.Migration(f"{name}-run", {**(common or {}), **own}, self.below())
-        self.revisions = ran.revisions
-        self.register_outputs({"revisions": ran.revisions, "lines": ran.lines})
+        self.revisions, self.seconds = ran.revisions, ran.seconds
+        self.register_outputs({"revisions": ran.revisions, "seconds": ran.seconds, "lines": ran.lines})

@@ -144,9 +144,15 @@ class Release(Component):
         if not named or self.plan.settled or not pulumi.runtime.is_dry_run():
             return
         if self.plan.first:
-            pulumi.log.info("\n".join(facts.outline(named, self.args.migrations)), self)
+            pulumi.log.info("\n".join(facts.outline(named, self.args.migrations, self._took)), self)
         else:
-            self._wanted().apply(lambda wires: facts.explain(wires, self))
+            known = pulumi.Output.all(wires=self._wanted(), folder=self.runtime.backups)
+            known.apply(lambda one: facts.explain(one["wires"], one["folder"], self._took, self))
+
+    @property
+    def _took(self) -> dict[str, str]:
+        """Return how long migrations took on the stack that must prove this release first, by 'database/name'."""
+        return facts.took(self.stack)
 
     @property
     def _own(self) -> dict[str, Any]:
@@ -369,7 +375,8 @@ class Release(Component):
         written = facts.record(self.stack, self.plan)
         previous = [record.text for record in (self.stack.proven if self.plan.settled else marks.kept(self.stack))]
         saved = {"backups": self.backup.backups} if self.database else {}
-        props = {**self._own, **self._fallback, "record": written, "previous": previous, **saved}
+        took = {"took": after.seconds} if isinstance(after, Migration) else {}
+        props = {**self._own, **self._fallback, "record": written, "previous": previous, **saved, **took}
         return Record(f"{self.name}-record", props, self.below(after))
 
     def _announce(self, preflight: Preflight) -> None:

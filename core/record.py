@@ -30,8 +30,9 @@ class Built(Value):
 
 class Record(Value):
     """A release that passed everything. `schema` is the revision of each database that it has migrations for, `backups` what was saved
-    before them, ids by database; `git` is the program's commit, `approvals` the nonces it has spent. `marks` is when it passed which, and
-    is written when another one becomes live: until then an output of its own says so."""
+    before them, ids by database, `took` the seconds of each that it ran, by 'database/name'; `git` is the program's commit, `approvals`
+    the nonces it has spent. `marks` is when it passed which, and is written when another one becomes live: until then an output of its
+    own says so."""
 
     id: str
     version: str
@@ -40,6 +41,7 @@ class Record(Value):
     # The wire says `schema`, a name that pydantic keeps for itself.
     schema_: dict[str, str] = Field(default={}, alias="schema")
     backups: dict[str, str] = {}
+    took: dict[str, float] = {}
     git: str | None = None
     by: str | None = None
     approvals: list[str] = []

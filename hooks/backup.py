@@ -115,11 +115,18 @@ def _prove(database: Database, id: str, rules: Rules, props: Props, clock: Clock
 
 
 def _rehearse(database: Database, made: Made) -> list[str]:
-    from sluice.systems import schema
+    import time
+
+    from sluice.systems import schema, shelf
     from sluice.systems.rehearsal import rehearse
 
     assert made.drilled
-    return rehearse(database, made.drilled.scratch) if schema.moves(database) else []
+    if not schema.moves(database):
+        return []
+    seconds: dict[str, float] = {}
+    lines = rehearse(database, made.drilled.scratch, seconds=seconds)
+    shelf.rehearsed(made, seconds, at=time.time())
+    return lines
 
 
 def _prune(props: Props, databases: list[Database]) -> None:

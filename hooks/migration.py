@@ -23,18 +23,20 @@ class MigrationProvider(Hook):
     """Brings each database towards its revision, one at a time, under its lock; its backup is looked at again under the same lock.
 
     Inputs beside every hook's: `phase` (expand, settle), `databases` (`core.database.Database`), `folder` (of backups), `backups` (ids
-    by database). Outputs: `revisions` by database, as they are now; `lines`, what ran.
+    by database). Outputs: `revisions` by database, as they are now; `seconds` that this release's migrations took, in all its attempts and
+    phases, by 'database/name'; `lines`, what ran.
     """
 
     def run(self, props: Props) -> Props:
         """Run what is pending."""
         if props.get("settled"):
-            return {"revisions": {}, "lines": []}
+            return {"revisions": {}, "seconds": {}, "lines": []}
         from sluice.core.database import Database
 
         databases = [Database.read(one) for one in props["databases"] if one.get("target")]
         lines = [line for one in databases for line in _move(one, props)]
-        return {"revisions": {one.name: _revision(one) for one in databases}, "lines": lines}
+        revisions = {one.name: _revision(one) for one in databases}
+        return {"revisions": revisions, "seconds": _seconds(databases, props["release"]), "lines": lines}
 
 
 def _revision(database: Database) -> str:
@@ -42,6 +44,14 @@ def _revision(database: Database) -> str:
     from sluice.systems import migrations
 
     return revision(migrations.look(database.store))
+
+
+def _seconds(databases: list[Database], release: str) -> dict[str, float]:
+    """Read the durations from the histories: an earlier attempt at this release may have run some."""
+    from sluice.systems import migrations
+
+    rows = [(one, row) for one in databases for row in migrations.look(one.store)]
+    return {f"{one.name}/{row.name}": round(row.seconds, 3) for one, row in rows if row.seconds is not None and row.release == release}
 
 
 def _move(database: Database, props: Props) -> list[str]:
@@ -97,7 +107,8 @@ class Migration(Resource, module="sluice", name="Migration"):
     """Migrations in a stack; `props` are those of `MigrationProvider`."""
 
     revisions: pulumi.Output[dict[str, str]]
+    seconds: pulumi.Output[dict[str, float]]
     lines: pulumi.Output[list[str]]
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(MigrationProvider(), name, {**props, "revisions": None, "lines": None}, opts)
+        super().__init__(MigrationProvider(), name, {**props, "revisions": None, "seconds": None, "lines": None}, opts)

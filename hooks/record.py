@@ -15,8 +15,8 @@ class RecordProvider(Hook):
     """Puts this release in front of the proven ones.
 
     Inputs beside every hook's: `record` (a `core.record.Record` without its time; {} of a settled release, which has one), `previous`,
-    the `proven` of the stack's own last outputs, and `backups`, ids by database. Outputs: `proven`, the last 20, newest first, a line
-    each (`core.record.Record.text`); `live`, the first of them as data.
+    the `proven` of the stack's own last outputs, `backups`, ids by database, and `took`, seconds by migration. Outputs: `proven`, the
+    last 20, newest first, a line each (`core.record.Record.text`); `live`, the first of them as data.
     """
 
     def run(self, props: Props) -> Props:
@@ -27,7 +27,7 @@ class RecordProvider(Hook):
 
         proven = [Record.parse(line) for line in props.get("previous") or []]
         if props["record"]:
-            saved = {"backups": props.get("backups") or {}}
+            saved = {name: props.get(name) or {} for name in ("backups", "took")}
             proven = prove(Record.read({**props["record"], **saved, "at": datetime.now(UTC).isoformat(timespec="seconds")}), proven)
         return {"proven": [one.text for one in proven], "live": proven[0].shown}
 

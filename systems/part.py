@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sluice.core.backup.manifest import DRILLED, MANIFEST, Part
+from sluice.core.backup.manifest import DRILLED, MANIFEST, REHEARSED, Part
 from sluice.systems.files import sync, write
 from sluice.systems.tool import run
 
@@ -78,7 +78,7 @@ def wrong(folder: Path, parts: Sequence[Part], look: Look) -> list[str]:
     A file that exists only encrypted is fine when that copy is right: it was sealed before it left.
     """
     problems = [problem for part in parts for problem in _wrong(folder, part, look)]
-    named = {part.name for part in parts} | {f"{part.name}{SEALED}" for part in parts} | {MANIFEST, DRILLED}
+    named = {part.name for part in parts} | {f"{part.name}{SEALED}" for part in parts} | {MANIFEST, DRILLED, REHEARSED}
     strays = [path.relative_to(folder).as_posix() for path in _files(folder)]
     return problems + [f"{stray}: in the folder, not in the manifest" for stray in strays if stray not in named]
 

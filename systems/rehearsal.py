@@ -33,15 +33,18 @@ TRIAL = "_trial"
 NAME = 63
 
 
-def rehearse(database: Database, copy: str) -> list[str]:
-    """Run both phases on a trial of a drill's copy; return a line for each migration, with its seconds.
+def rehearse(database: Database, copy: str, *, seconds: dict[str, float] | None = None) -> list[str]:
+    """Run both phases on a trial of a drill's copy; return a line for each phase, and put each migration's seconds into `seconds`.
 
     MigrationFailed when one does not go through, or when its way back does not lead back; the live database was not touched then.
     """
     with _trial(database.store, copy) as store:
         trial = database.model_copy(update={"store": store})
         try:
-            return list(_walk(trial))
+            lines = list(_walk(trial))
+            if seconds is not None:
+                seconds |= {row.name: row.seconds for row in migrations.look(store) if row.release == STEP and row.seconds is not None}
+            return lines
         except MigrationFailed as error:
             why = f"rehearsal of '{database.name}', on a copy of its backup: {error}; the live database was not touched"
             raise MigrationFailed(why) from None

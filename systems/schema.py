@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sluice.core.database import Database
@@ -35,35 +35,38 @@ def refusals(databases: Sequence[Database]) -> list[str]:
     return [f"{one.name}: {why}" for one in databases for why in _refused(one)]
 
 
-def outline(folder: str, target: str) -> list[str]:
+def outline(folder: str, target: str, estimates: Mapping[str, str]) -> list[str]:
     """Return what preview says of a database that is not there yet: every file up to its target."""
     files = [one for one in migrations.read(Path(folder)) if rank(one.id) <= rank(target)]
     alarms, note = squawk.lint(files)
     return [
         f"'' -> '{target}', from the files alone: there is no database to look at yet",
-        *(f"  {line}" for one in explain(files, {}, alarms=alarms) for line in one.lines),
+        *(f"  {line}" for one in explain(files, {}, alarms=alarms, estimates=estimates) for line in one.lines),
         *([f"  {note}"] if note else []),
     ]
 
 
-def story(database: Database) -> list[str]:
-    """Return what preview says of a database: from where to where, and each pending file with its locks, sizes and findings."""
+def story(database: Database, estimates: Mapping[str, str]) -> list[str]:
+    """Return what preview says of a database: from where to where, and each pending file with its locks, sizes and findings.
+
+    `estimates` are sentences about how long files took elsewhere, by name.
+    """
     steps = [step for phase in PHASES for step in way(database, phase).steps]
     before = revision(migrations.look(database.store))
     files = [step.migration for step in steps if step.action == "up"]
-    explained, note = _explained(database, files)
+    explained, note = _explained(database, files, estimates)
     lines = [f"  {line}" for one in explained for line in one.lines] + ([f"  {note}"] if note else [])
     notes = [f"  {note}" for phase in PHASES for note in way(database, phase).notes]
     return [f"{database.name}: '{before}' -> '{database.target}'", *lines, *notes]
 
 
-def _explained(database: Database, files: Sequence[Migration]) -> tuple[list[Explanation], str]:
+def _explained(database: Database, files: Sequence[Migration], estimates: Mapping[str, str] | None = None) -> tuple[list[Explanation], str]:
     """Explain files by the database as it is, squawk's findings among ours, or the sentence why they are missing."""
     if not files:
         return [], ""
     sizes = {table: size for table, (size, _) in migration_facts.sizes(database.store).items()}
     alarms, note = squawk.lint(files)
-    return explain(files, sizes, indexes=migration_facts.indexes(database.store), alarms=alarms), note
+    return explain(files, sizes, indexes=migration_facts.indexes(database.store), alarms=alarms, estimates=estimates), note
 
 
 def moves(database: Database) -> bool:

@@ -6,13 +6,15 @@ import gzip
 import hashlib
 import shutil
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from sluice.core.backup.format import Compression, Format
-from sluice.core.backup.manifest import DRILLED, MANIFEST, Backup, Drilled, Manifest
+from sluice.core.backup.manifest import DRILLED, MANIFEST, REHEARSED, Backup, Drilled, Manifest, Rehearsed
 from sluice.core.backup.rule import expendable, hollow
 from sluice.core.commands import dump as say
 from sluice.core.errors import BackupFailed
@@ -89,6 +91,23 @@ def record(backup: Backup, drilled: Drilled) -> Drilled:
     tied = drilled.model_copy(update={"manifest": proof((place / MANIFEST).read_text())})
     write(place / DRILLED, tied.model_dump_json(indent=1), mode=0o600)
     return tied
+
+
+def rehearsed(backup: Backup, seconds: Mapping[str, float], *, at: float) -> None:
+    """Write down beside a backup what a rehearsal on its copy took."""
+    text = Rehearsed(at=at, seconds=dict(seconds)).model_dump_json(indent=1)
+    write(Path(backup.folder) / REHEARSED, text, mode=0o600)
+
+
+def estimates(folder: Path, *, database: str) -> dict[str, str]:
+    """Return how long each migration took when it was last rehearsed, as sentences; what cannot be read is no estimate."""
+    found: dict[str, str] = {}
+    for backup in reversed(load(folder, database=database)):
+        with suppress(OSError, ValueError):
+            one = Rehearsed.model_validate_json((Path(backup.folder) / REHEARSED).read_text())
+            when = datetime.fromtimestamp(one.at, UTC)
+            found |= {name: f"{seconds:.2f} s in a rehearsal, {when:%Y-%m-%d}" for name, seconds in one.seconds.items()}
+    return found
 
 
 def prune(folder: Path, *, database: str, needed: Collection[str], keep: int) -> list[str]:

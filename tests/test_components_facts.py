@@ -227,6 +227,16 @@ def test_proofs_nobody_could_ask():
 def test_outline(tmp_path: Path):
     """Preview of an empty stack tells the migrations from their files."""
     (tmp_path / "0001_a.sql").write_text("create table a (id int);")
-    lines = facts.outline({"shop": "0001"}, {"shop": tmp_path})
+    lines = facts.outline({"shop": "0001"}, {"shop": tmp_path}, {"shop/0001_a": "1.2 s on 'staging', 2026-11-03"})
     assert lines[0] == "shop: '' -> '0001', from the files alone: there is no database to look at yet"
     assert lines[1].startswith("  0001_a: expand, restore-only, one transaction")
+    assert lines[2] == "    estimate: 1.2 s on 'staging', 2026-11-03"
+
+
+def test_took():
+    """What migrations took where this release must be proven first is known by their names, the newest of each."""
+    old, new = record("1", spec("1")), record("2", spec("2"))
+    theirs = [new.model_copy(update={"took": {"shop/2_b": 7.25}}), old.model_copy(update={"took": {"shop/1_a": 0.04, "shop/2_b": 9.0}})]
+    there = stack(required=theirs, requires={"stack": "team/shop/staging"})
+    assert facts.took(there) == {"shop/1_a": "0.04 s on 'staging', 2025-11-27", "shop/2_b": "7.25 s on 'staging', 2025-11-27"}
+    assert facts.took(stack()) == {}

@@ -144,3 +144,25 @@ def test_an_index_that_is_there(text: str, indexes: list[str], warned: bool):
     (found,) = explain([parse("1_a", text, "select 1")], {"public.users": GB, "other.users": GB}, indexes=indexes)
     assert [one.rule for one in found.findings] == (["index"] if warned else [])
     assert ("does nothing, it is there already" in found.lines[1]) is not warned
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("alter table users alter n type bigint", "none yet, it writes all of users (2 GB)"),
+        ("create index on users (a); create index on users (b)", "none yet, it reads all of users (2 GB)"),
+        ("update users set a = 1 where b; create index on orders (a)", "none yet, it changes rows of users (2 GB), reads all of orders"),
+        ("alter table users add column b int", "none yet, it works on no table as a whole"),
+        ("create table new (a int); create index on new (a)", "none yet, it works on no table as a whole"),
+        ("create index if not exists there on users (a)", "none yet, it works on no table as a whole"),
+        ("do $$ begin end $$", "none yet, it runs code"),
+    ],
+)
+def test_estimate(text: str, said: str):
+    """How long a file took elsewhere is its estimate; without that, what it works on as a whole says what to expect."""
+    file, sizes = parse("7_x", text), {"public.users": 2 * GB}
+    (found,) = explain([file], sizes, estimates={}, indexes=["there"])
+    assert found.lines[1] == f"  estimate: {said}"
+    (known,) = explain([file], sizes, estimates={"7_x": "1.2 s on 'staging', 2026-11-24"}, indexes=["there"])
+    assert known.lines[1] == "  estimate: 1.2 s on 'staging', 2026-11-24"
+    assert known.lines[2:] == found.lines[2:]

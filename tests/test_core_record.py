@@ -67,7 +67,8 @@ def test_spent():
 
 def test_wire():
     """A record survives the wire, where the schema revision has its plain name."""
-    one = record("1.0", schema={"shop": "0007"}, backups={"shop": "b1"}, git="c0ffee", by="ada", marks={"30m": "2025-11-27T12:31:00Z"})
+    given = {"backups": {"shop": "b1"}, "took": {"shop/7_a": 1.5}, "marks": {"30m": "2025-11-27T12:31:00Z"}}
+    one = record("1.0", schema={"shop": "0007"}, git="c0ffee", by="ada", **given)
     assert one.wire() == {
         "id": "1.0",
         "version": "1.0",
@@ -75,6 +76,7 @@ def test_wire():
         "services": {"web": {"name": "web@1.0-3fa2", "version": "1.0", "digest": "", "spec": ""}},
         "schema": {"shop": "0007"},
         "backups": {"shop": "b1"},
+        "took": {"shop/7_a": 1.5},
         "git": "c0ffee",
         "by": "ada",
         "approvals": [],

@@ -47,6 +47,7 @@ def test_saved(store: Store, tmp_path: Path):
     assert ": 5002 rows in 2 tables, 1 sequences, the schema, pg_amcheck" in first
     assert second.startswith("0001_total: rehearsed up in ")
     assert made.manifest.for_release == "r1"
+    assert list(shelf.estimates(tmp_path / "backups", database=store.dbname)) == ["0001_total"]
 
 
 @pytest.mark.parametrize(("when", "target", "count"), [("pending", "", 0), ("always", "", 1), ("never", "0001", 0)])

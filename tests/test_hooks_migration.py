@@ -38,9 +38,15 @@ def test_expand(store: Store, tmp_path: Path):
     given = props(store, tmp_path)
     backups = saved(given)
     outs = run(given, backups=backups)
+    ((name, took),) = outs.pop("seconds").items()
     assert outs == {"release": "r1", "revisions": {store.dbname: "0001"}, "lines": [f"{store.dbname}: 0001_total"]}
+    assert name == f"{store.dbname}/0001_total"
+    assert 0 < took < 5
     assert columns(store) == [("total",)]
-    assert run(given, backups=backups)["lines"] == []
+    again = run(given, backups=backups)
+    # What an earlier attempt has run counts for the release, and for no other.
+    assert (again["lines"], again["seconds"]) == ([], {name: took})
+    assert run({**given, "release": "r2"}, backups=backups)["seconds"] == {}
 
 
 def test_not_saved(store: Store, tmp_path: Path):
@@ -107,7 +113,7 @@ def test_ahead(store: Store, tmp_path: Path):
 
 def test_settled(store: Store, tmp_path: Path):
     """A settled release runs nothing, even when somebody forces it."""
-    assert run(props(store, tmp_path, settled=True)) == {"release": "r1", "revisions": {}, "lines": []}
+    assert run(props(store, tmp_path, settled=True)) == {"release": "r1", "revisions": {}, "seconds": {}, "lines": []}
     assert columns(store) == []
 
 

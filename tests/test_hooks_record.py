@@ -58,3 +58,9 @@ def test_again():
     """The live release written down again changes nothing: a retried update shows no difference."""
     before = outs(record())["proven"]
     assert outs(record(previous=before))["proven"] == before
+
+
+def test_took():
+    """What its migrations took is in the record, for other stacks' previews."""
+    seen = outs(record(took={"shop/0007_a": 1.5}))
+    assert Record.parse(seen["proven"][0]).took == {"shop/0007_a": 1.5}

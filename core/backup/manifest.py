@@ -11,6 +11,7 @@ from sluice.core.value import Value
 
 MANIFEST = "manifest.json"
 DRILLED = "drilled.json"
+REHEARSED = "rehearsed.json"
 GLOBALS = "globals.sql"
 SCHEMA = "schema.sql"
 # The server's limit for names, in bytes.
@@ -81,6 +82,13 @@ class Drilled(Value):
     rto: float
     compared: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+
+class Rehearsed(Value):
+    """What a rehearsal on a backup's copy took: `seconds` up by migration's name; `at` in seconds since the epoch."""
+
+    at: float
+    seconds: dict[str, float]
 
 
 class Backup(Value):

@@ -32,13 +32,41 @@ def explain(
     *,
     indexes: Collection[str] = (),
     alarms: Mapping[str, Sequence[Alarm]] | None = None,
+    estimates: Mapping[str, str] | None = None,
 ) -> list[Explanation]:
     """Explain pending migrations in their order; `sizes` are bytes by 'table' or 'schema.table'. Tables that they make are new: no rule.
 
-    `indexes` are those that are there, by 'index' or 'schema.index'; `alarms` are another linter's, by migration's id.
+    `indexes` are those that are there, by 'index' or 'schema.index'; `alarms` are another linter's, by migration's id;
+    `estimates` are sentences about how long files took elsewhere, by migration's name: then there is a line about each.
     """
-    seen = _Seen(sizes, indexes)
-    return [_one(migration, seen, (alarms or {}).get(migration.id, ())) for migration in migrations]
+    seen, found = _Seen(sizes, indexes), []
+    for migration in migrations:
+        one = _one(migration, seen, (alarms or {}).get(migration.id, ()))
+        found.append(one if estimates is None else _timed(one, migration, seen, estimates))
+    return found
+
+
+def _timed(one: Explanation, migration: Migration, seen: _Seen, estimates: Mapping[str, str]) -> Explanation:
+    """Put the estimate below the file's line."""
+    said = estimates.get(migration.name) or f"none yet, {_work(migration, seen)}"
+    return one.model_copy(update={"lines": (one.lines[0], f"  estimate: {said}", *one.lines[1:])})
+
+
+def _work(migration: Migration, seen: _Seen) -> str:
+    """Say what takes time: the tables in use that are read, written or changed as a whole."""
+    nodes = [parse_sql(one.sql)[0].stmt for one in migration.forward.statements]
+    done = [part for node in nodes for part in _parts(node, seen)]
+    return f"it {', '.join(dict.fromkeys(done))}" if done else "it works on no table as a whole"
+
+
+def _parts(node: Any, seen: _Seen) -> Iterator[str]:
+    if isinstance(node, ast.DoStmt | ast.CallStmt):
+        yield "runs code"
+    for one in [] if seen.there(node) else effects(node):
+        changes = isinstance(node, ast.UpdateStmt | ast.DeleteStmt)
+        if not seen.new(one.table) and (one.rewrites or one.scans or changes):
+            verb = "writes" if one.rewrites else "reads" if one.scans else "changes"
+            yield f"{verb} {'rows' if changes else 'all'} of {one.table}" + (f" ({human(size)})" if (size := seen.size(one.table)) else "")
 
 
 class _Seen:
