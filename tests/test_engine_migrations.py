@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -73,6 +75,8 @@ def test_preview_says_what_will_run(redcube: Engine):
     said = redcube.preview().out
     assert "redcube_users: '' -> '0001'" in said
     assert "0001_user_sync: expand, reversible, one transaction, lock_timeout 2s" in said
+    assert "estimate: none yet, " in said
+    assert "create index if not exists sessions_user on sessions (user_…: does nothing, it is there already" in said
     assert "SHARE ROW EXCLUSIVE on users" in said
     assert ask(redcube, USERS, "select to_regclass('sluice_history.migration') is null") == [(True,)]
 
@@ -88,12 +92,23 @@ def test_a_good_migration(redcube: Engine):
     (made,) = backups(redcube)
     record = Record.parse(redcube.outputs()["proven"][0])
     assert (record.schema_, record.backups) == ({USERS: "0001"}, {USERS: made.id})
+    assert list(record.took) == [f"{USERS}/0001_user_sync"]
     assert made.verified
     assert made.manifest.rows["public.users"] == 2
     # The drill's copy is the restore point; nothing of the rehearsal is left.
     assert databases(redcube) == {"postgres", USERS, "sluice_maintenance", made.drilled.scratch}
     state = redcube.run("stack", "export").out
     assert "rehearsed up in" in state
+
+
+def test_an_estimate_from_staging(redcube: Engine):
+    """Another stack, which wants this one's proof, is told in preview what the migration took here."""
+    other = copy.copy(redcube)
+    other.stack, other.config = "production", {}
+    assert other.run("stack", "init", other.stack).ok
+    other.configure("sluice:rollout", {**redcube.config["sluice:rollout"], "requires": {"stack": "organization/sluice/staging"}})
+    other.configure("sluice:release", {"version": "1.1.0", "schema": {USERS: "0001"}})
+    assert re.search(r"0001_user_sync: expand.*\n\s+estimate: \d+\.\d\d s on 'staging', \d{4}-\d\d-\d\d", other.preview().out)
 
 
 def test_again(redcube: Engine):
@@ -104,8 +119,10 @@ def test_again(redcube: Engine):
 
 
 def test_a_broken_migration(redcube: Engine):
-    """1.4.0's migration fails on real data, in the rehearsal: one line says why, and live is as it was, schema and traffic."""
+    """Preview warns of 1.4.0's migration, which fails on real data, in the rehearsal: one line says why, and live is as it was."""
     before = ask(redcube, USERS, "select count(*) from users")
+    redcube.configure("sluice:release", {"version": "1.4.0", "schema": {USERS: "0004"}})
+    assert re.search(r"warning, line 11: 'users' \(\d+ kB\): fails as soon as there is a row", redcube.preview().out)
     result = released(redcube, "1.4.0", redcube_users="0004")
     error = next(line for line in result.out.partition("Diagnostics:")[2].splitlines() if "MigrationFailed" in line)
     assert not result.ok
