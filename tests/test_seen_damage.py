@@ -17,6 +17,7 @@ from sluice.core.store import Store
 from sluice.hooks.backup import BackupProvider
 from sluice.hooks.migration import MigrationProvider
 from sluice.systems import backup, shelf
+from sluice.systems.lock import held
 from tests.fixtures.postgres import Postgres
 from tests.fixtures.store import FILLED, connect, databases, fresh, named
 from tests.test_hooks_backup import props
@@ -151,7 +152,7 @@ def test_a_killed_dump(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_an_unreadable_table(store: Store, postgres: Postgres, tmp_path: Path):
     """A table that the deployer's role may not read, in a database that it may migrate."""
     guest = named(postgres, store.dbname, user="guest")
-    with backup.held(store, "test"), connect(store) as connection:
+    with held(store, "test"), connect(store) as connection:
         connection.execute("grant create on database " + store.dbname + " to guest; alter table orders owner to guest")
     said = str(stopped(props(guest, tmp_path), store, tmp_path / "backups"))
     assert "table public.Odd Name cannot be read by 'guest': grant pg_read_all_data to guest" in said
