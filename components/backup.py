@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from sluice.components.base import Component
+from sluice.components.base import Component, tell
 from sluice.core.settings.rollout import Backup as Rules
 from sluice.hooks import backup
 
@@ -36,6 +36,8 @@ class Backup(Component):
     ) -> None:
         super().__init__(name, {"release": release}, opts)
         own = {"release": release, "settled": settled, "databases": databases, "folder": folder, "needed": list(needed)}
+        own["owner"] = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         made = backup.Backup(f"{name}-dump", {**(common or {}), **own, **(rules or Rules()).wire()}, self.below())
         self.backups = made.backups
+        tell(self, made.lines)
         self.register_outputs({"backups": made.backups, "lines": made.lines})

@@ -24,6 +24,16 @@ class Component(pulumi.ComponentResource):
         return pulumi.ResourceOptions.merge(self.waits, own)
 
 
+def tell(component: pulumi.Resource, lines: pulumi.Output[Any]) -> None:
+    """Show people what a step came to as soon as it has, in the output of `pulumi up`; of one that did not run, nothing."""
+
+    def say(found: Any) -> None:
+        if found and not pulumi.runtime.is_dry_run():
+            pulumi.log.info("\n".join(found), component)
+
+    lines.apply(say)
+
+
 def known(resources: Sequence[pulumi.Resource | None]) -> list[pulumi.Resource]:
     """Return the resources that there are."""
     return [resource for resource in resources if resource is not None]

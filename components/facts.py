@@ -185,17 +185,18 @@ def _named(name: str, lines: Sequence[str]) -> list[str]:
     return [f"{name}: {lines[0]}", *lines[1:]]
 
 
-def explain(wires: Sequence[Any], folder: str, took: Mapping[str, str], release: pulumi.Resource) -> None:
+def explain(wires: Sequence[Any], folder: str, took: Mapping[str, str], release: pulumi.Resource, when: str) -> None:
     """Say what every pending migration will do to the databases as they are now, and what will be refused.
 
-    `folder` has the backups, with what their rehearsals took; `took` is what other stacks know.
+    `folder` has the backups, with what their rehearsals took; `took` is what other stacks know; `when`: what is to be saved.
     """
+    from sluice.systems import able
     from sluice.systems import schema as live
 
     databases = [one for one in map(Database.read, wires) if one.target]
     try:
         pulumi.log.info("\n".join(line for one in databases for line in live.story(one, _estimates(one.name, folder, took))), release)
-        refusals = live.refusals(databases)
+        refusals = able.refusals(databases, when)
     except SluiceError as error:
         pulumi.log.warn(f"what the migrations will do cannot be said: {error}", release)
         return

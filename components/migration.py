@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pulumi
 
-from sluice.components.base import Component
+from sluice.components.base import Component, tell
 from sluice.hooks import migration
 
 
@@ -38,4 +38,5 @@ class Migration(Component):
         own = {"release": release, "settled": settled, "phase": phase, "databases": databases, "folder": folder, "backups": backups}
         ran = migration.Migration(f"{name}-run", {**(common or {}), **own}, self.below())
         self.revisions, self.seconds = ran.revisions, ran.seconds
+        tell(self, ran.lines)
         self.register_outputs({"revisions": ran.revisions, "seconds": ran.seconds, "lines": ran.lines})

@@ -27,6 +27,7 @@ from sluice.core.plan import Plan, plan, problems, text
 from sluice.core.requirement import Requirement
 from sluice.core.rollout import Pair, Rollout
 from sluice.core.settings.release import Service as Asked
+from sluice.core.settings.rollout import Backup as Rules
 from sluice.core.spec import Spec
 from sluice.core.store import Store
 from sluice.core.thresholds import health, watches
@@ -79,13 +80,14 @@ class Release(Component):
         # Of what this update releases none can be due.
         self.due = marks.due(stack) if self.plan.settled else []
         self.say()
+        # A refused release must not keep what has died from being started again; and preflight asks the databases that there are.
+        self.database = None if self.plan.first else self._database()
         preflight = self._preflight()
         if self.plan.first:
-            # Later on a refused release must not keep what has died from being started again.
             runtime.after(preflight)
+            self.database = self._database()
         self._announce(preflight)
         self.front = runtime.front(f"{name}-front", opts=self.below())
-        self.database = self._database()
         self._explain()
         ready = self._baseline(preflight)
         saved = self._backup(ready)
@@ -147,7 +149,7 @@ class Release(Component):
             pulumi.log.info("\n".join(facts.outline(named, self.args.migrations, self._took)), self)
         else:
             known = pulumi.Output.all(wires=self._wanted(), folder=self.runtime.backups)
-            known.apply(lambda one: facts.explain(one["wires"], one["folder"], self._took, self))
+            known.apply(lambda one: facts.explain(one["wires"], one["folder"], self._took, self, self._rules.when))
 
     @property
     def _took(self) -> dict[str, str]:
@@ -170,6 +172,9 @@ class Release(Component):
     def _preflight(self) -> Preflight:
         told = [fact.wire() for fact in self.facts]
         props = {**self._own, "facts": told, "requirements": self.args.requirements.wire(), "plan": text(self.plan)}
+        if self.database and not (self.plan.settled or self.plan.returning):
+            # On the way back traffic leaves the failed version first, whatever a database has to say.
+            props |= {"databases": self._wanted(), "when": self._rules.when}
         return Preflight(f"{self.name}-preflight", props, self.below())
 
     def _baseline(self, preflight: Preflight) -> Preflight:
@@ -192,19 +197,23 @@ class Release(Component):
         """Save what the migrations are about to change; a way back changes nothing that it would need."""
         if not self.database:
             return ready
-        rules = self.stack.settings.rollout.backup
         self.backup = Backup(
             f"{self.name}-backup",
             release=self.plan.release,
             settled=self.plan.settled,
             databases=self._wanted(),
             folder=self.runtime.backups,
-            rules=rules.model_copy(update={"when": "never"}) if self.plan.returning else rules,
+            rules=self._rules,
             needed=sorted({id for record in self.stack.proven for id in record.backups.values()}),
             common=self._own,
             opts=self.below(ready, self.database.store.resource),
         )
         return self.backup
+
+    @property
+    def _rules(self) -> Rules:
+        rules = self.stack.settings.rollout.backup
+        return rules.model_copy(update={"when": "never"}) if self.plan.returning else rules
 
     def _migration(self, phase: Literal["expand", "settle"], after: pulumi.Resource) -> pulumi.Resource:
         if not self.database or not self.args.migrations:

@@ -8,6 +8,10 @@ from typing import Any
 from sluice.core.value import Value
 
 PORT = 5432
+# What pg_dump and psql take for a connection string, pg_amcheck for a pattern, and a folder for another one.
+ODD = "=\"'/\\*?"
+# Bytes of a name that the server keeps.
+NAME = 63
 
 
 class Store(Value):
@@ -37,6 +41,19 @@ class Store(Value):
     def place(self) -> str:
         """Return where it is, for people: host:port/dbname."""
         return f"{self.host}:{self.port}/{self.dbname}"
+
+
+def odd(dbname: str) -> str:
+    """Return why a database's name cannot be worked with, "" when it can: client programs read some as connection strings or patterns."""
+    wrong = sorted({repr(one) for one in dbname if one in ODD or not one.isprintable()})
+    if not wrong and not dbname.startswith(".") and "://" not in dbname and len(dbname.encode()) <= NAME:
+        return ""
+    why = (
+        f"has {', '.join(wrong)} in its name"
+        if wrong
+        else f"is called '{dbname}', which is no name for a folder, or a longer one than {NAME} bytes"
+    )
+    return f"{why}, which a dump's programs would misread: rename the database"
 
 
 def key(dbname: str) -> int:

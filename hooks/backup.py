@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -12,6 +13,7 @@ from sluice.hooks.base import Hook, Props
 
 if TYPE_CHECKING:
     from sluice.core.backup.manifest import Backup as Made
+    from sluice.core.backup.manifest import Rehearsed
     from sluice.core.clock import Clock
     from sluice.core.database import Database
     from sluice.core.settings.rollout import Backup as Rules
@@ -22,8 +24,8 @@ class BackupProvider(Hook):
     """Refuses what no database could become; then saves and drills each that has statements to run (`when` always: each one).
 
     Inputs beside every hook's: `databases` (`core.database.Database`), `folder`, `when` (pending, always, never), `needed` (ids that
-    proven releases name), and all else of `rollout.backup` (core.settings.rollout). Outputs: `backups`, ids by database; `lines`, a
-    sentence each.
+    proven releases name), `owner` (the stack: only its own backups are removed), and all else of `rollout.backup`
+    (core.settings.rollout). Outputs: `backups`, ids by database; `lines`, a sentence each.
     """
 
     def update(self, _id: str, _olds: Any, _news: Any) -> UpdateResult:
@@ -36,14 +38,38 @@ class BackupProvider(Hook):
         if props.get("settled"):
             return {"backups": {}, "lines": []}
         from sluice.core.database import Database
+        from sluice.systems import able
 
         databases = [Database.read(one) for one in props["databases"]]
-        _refuse(databases, props["release"])
-        due = [one for one in databases if _due(one, props["when"])]
-        made = _save(due, props)
-        _prune(props, due)
-        lines = _lines(list(made.values())) + [line for one in due for line in _rehearse(one, made[one.name])]
-        return {"backups": {name: backup.id for name, backup in made.items()}, "lines": lines}
+        _refuse(databases, props)
+        due = [one for one in databases if able.due(one, props["when"])]
+        with _written(props["folder"]):
+            backups, lines = _protect(due, props)
+        return {"backups": backups, "lines": lines}
+
+
+def _protect(due: list[Database], props: Props) -> tuple[dict[str, str], list[str]]:
+    for one in due:
+        _sweep(one, props)
+    made = _save(due, props)
+    for one in due:
+        _prune(one, props)
+    rehearsed = {one.name: _rehearse(one, made[one.name]) for one in due}
+    _ready(made, rehearsed)
+    lines = _lines(list(made.values())) + [line for one in rehearsed.values() if one for line in one.lines]
+    return {name: backup.id for name, backup in made.items()}, lines
+
+
+@contextmanager
+def _written(folder: str) -> Iterator[None]:
+    """Say what a disk has refused, where nothing nearer has said it."""
+    from sluice.core.errors import BackupFailed
+
+    try:
+        yield
+    except OSError as error:
+        what = f"'{error.filename or folder}' cannot be read or written ({error.strerror})"
+        raise BackupFailed(f"{what}: backups are kept in '{folder}'; mend that, then run `pulumi up` again") from None
 
 
 def _again(olds: Any, outs: Any) -> dict[str, str]:
@@ -52,20 +78,13 @@ def _again(olds: Any, outs: Any) -> dict[str, str]:
     return {**(before or {}), **outs["backups"]}
 
 
-def _refuse(databases: list[Database], release: str) -> None:
+def _refuse(databases: list[Database], props: Props) -> None:
     from sluice.core.errors import Refused
-    from sluice.systems import schema
+    from sluice.systems import able
 
-    reasons = schema.refusals(databases)
+    reasons = able.refusals(databases, props["when"])
     if reasons:
-        raise Refused(reasons, headline=f"{release} does not begin, no database was touched:")
-
-
-def _due(database: Database, when: str) -> bool:
-    from sluice.systems import schema
-
-    wanted = when == "always" or (when == "pending" and schema.moves(database))
-    return wanted and not schema.bare(database)
+        raise Refused(reasons, headline=f"{props['release']} does not begin, no database was touched:")
 
 
 def _rules(props: Props) -> Rules:
@@ -96,8 +115,8 @@ def _dump(database: Database, taken: Taken, rules: Rules, props: Props, clock: C
     from sluice.systems import backup, migrations
 
     how = {name: getattr(rules, name) for name in ("format", "compression", "jobs", "clean", "encrypt")}
-    facts = {"revision": revision(migrations.look(database.store)) or None, "release": props["release"], "first": not database.known}
-    return backup.make(database.store, Path(props["folder"]), taken=taken, clock=clock, **how, **facts).id
+    facts = {"revision": revision(migrations.look(database.store)) or None, "release": props["release"], "owner": _owner(props)}
+    return backup.make(database.store, Path(props["folder"]), taken=taken, first=not database.known, clock=clock, **how, **facts).id
 
 
 def _prove(database: Database, id: str, rules: Rules, props: Props, clock: Clock) -> Made:
@@ -114,38 +133,55 @@ def _prove(database: Database, id: str, rules: Rules, props: Props, clock: Clock
     return made.model_copy(update={"drilled": drill(database.store, made, checks=database.checks, jobs=rules.jobs, clock=clock)})
 
 
-def _rehearse(database: Database, made: Made) -> list[str]:
-    import time
-
-    from sluice.systems import schema, shelf
+def _rehearse(database: Database, made: Made) -> Rehearsed | None:
+    from sluice.hooks.stop import Stop, WatchedClock
+    from sluice.systems import schema
     from sluice.systems.rehearsal import rehearse
 
     assert made.drilled
-    if not schema.moves(database):
-        return []
-    seconds: dict[str, float] = {}
-    lines = rehearse(database, made.drilled.scratch, seconds=seconds)
-    shelf.rehearsed(made, seconds, at=time.time())
-    return lines
+    return rehearse(database, made.drilled.scratch, clock=WatchedClock(Stop())) if schema.moves(database) else None
 
 
-def _prune(props: Props, databases: list[Database]) -> None:
+def _ready(made: Mapping[str, Made], rehearsed: Mapping[str, Rehearsed | None]) -> None:
+    """Write down what was rehearsed once all is: the first database has waited for the last one."""
+    import time
+
+    from sluice.systems import shelf
+
+    now = time.time()
+    for name, one in rehearsed.items():
+        if one:
+            shelf.record(made[name], one.model_copy(update={"at": now}))
+
+
+def _sweep(database: Database, props: Props) -> None:
+    from pathlib import Path
+
+    from sluice.systems.leftover import sweep
+    from sluice.systems.lock import held
+
+    with held(database.store, "backup") as lock:
+        sweep(lock, database.store, Path(props["folder"]), owner=_owner(props))
+
+
+def _prune(database: Database, props: Props) -> None:
     """Remove what is no longer needed: old backups, and the copies of all but the newest, which is the restore point."""
     from pathlib import Path
 
-    from sluice.core.backup.manifest import scratch
     from sluice.systems import shelf
-    from sluice.systems.copy import drop
-    from sluice.systems.lock import maintained
+    from sluice.systems.leftover import sweep, system
+    from sluice.systems.lock import held
 
-    folder = Path(props["folder"])
-    for one in databases:
-        with maintained(one.store, "backup") as connection:
-            for old in shelf.load(folder, database=one.name)[1:]:
-                # Only what this backup's own drill has made: the record is a file, and files can be edited.
-                drop(connection, scratch(one.name, old.id))
+    folder, rules = Path(props["folder"]), {"needed": props["needed"], "keep": int(props["keep"])}
+    with held(database.store, "backup") as lock:
         # The copies first: a backup that is gone names no copy any more.
-        shelf.prune(folder, database=one.name, needed=props["needed"], keep=int(props["keep"]))
+        sweep(lock, database.store, folder, owner=_owner(props))
+        shelf.prune(folder, database=database.name, owner=_owner(props), system=system(lock), **rules)
+
+
+def _owner(props: Props) -> str:
+    # Inputs from before there were owners have none.
+    return props.get("owner") or ""
 
 
 def _lines(made: list[Made]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,9 @@ class MigrationProvider(Hook):
         from sluice.core.database import Database
 
         databases = [Database.read(one) for one in props["databases"] if one.get("target")]
-        lines = [line for one in databases for line in _move(one, props)]
+        # Backups were ready for this moment: what one database takes does not make the next one's older.
+        begun = time.time()
+        lines = [line for one in databases for line in _move(one, props, begun)]
         revisions = {one.name: _revision(one) for one in databases}
         return {"revisions": revisions, "seconds": _seconds(databases, props["release"]), "lines": lines}
 
@@ -54,7 +57,7 @@ def _seconds(databases: list[Database], release: str) -> dict[str, float]:
     return {f"{one.name}/{row.name}": round(row.seconds, 3) for one, row in rows if row.seconds is not None and row.release == release}
 
 
-def _move(database: Database, props: Props) -> list[str]:
+def _move(database: Database, props: Props, begun: float) -> list[str]:
     from sluice.systems import schema
     from sluice.systems.lock import held
 
@@ -63,42 +66,40 @@ def _move(database: Database, props: Props) -> list[str]:
         return [f"{database.name}: {note}" for note in plan.notes]
     with held(database.store, "migration", wait=WAIT) as lock:
         # Looked at again: somebody else may have had the lock before.
-        return _run(database, schema.way(database, props["phase"]), lock, props)
+        return _run(database, schema.way(database, props["phase"]), lock, props, begun)
 
 
-def _run(database: Database, plan: Plan, lock: Lock, props: Props) -> list[str]:
+def _run(database: Database, plan: Plan, lock: Lock, props: Props, begun: float) -> list[str]:
     from sluice.hooks.stop import Stop, WatchedClock
     from sluice.systems import migrations
 
     if plan.steps:
-        _saved(database, props)
+        _saved(database, plan, lock, props, begun)
     lines: list[str] = []
     clock = WatchedClock(Stop())
     ran = migrations.run(database.store, plan, check=lock.check, release=props["release"], clock=clock, log=lines.append)
     return [f"{database.name}: {line}" for line in (*plan.notes, *ran)]
 
 
-def _saved(database: Database, props: Props) -> None:
-    """Refuse to change what is not saved: a backup of this very server, proved, and younger than a quarter of an hour."""
-    import time
+def _saved(database: Database, plan: Plan, lock: Lock, props: Props, begun: float) -> None:
+    """Refuse to change what is not saved, and what was not rehearsed: of this very server, and with these very files."""
     from pathlib import Path
 
-    from sluice.core.backup.rule import stale
+    from sluice.core.backup.rule import stale, unfit, unrehearsed
     from sluice.core.errors import Refused
-    from sluice.systems import schema, shelf
+    from sluice.systems import leftover, schema, shelf
 
     id = props["backups"].get(database.name)
     if id is None and schema.bare(database):
         return
     made = {one.id: one for one in shelf.load(Path(props["folder"]), database=database.name)}.get(id or "")
-    why = f"backup '{id}' of '{database.name}' is not in '{props['folder']}'" if made is None else ""
-    if made and made.manifest.for_release != props["release"]:
-        why = f"backup '{id}' of '{database.name}' was made for release '{made.manifest.for_release}', not for '{props['release']}'"
-    if made and not why and not made.verified:
-        why = f"backup '{id}' of '{database.name}' has not been restored and compared"
-    # What settles follows the canary, which may take hours; the backup is of the same release.
-    if made and not why and props["phase"] == "expand":
-        why = stale(made.manifest, time.time())
+    why = f"backup '{id}' of '{database.name}' is not in '{props['folder']}'"
+    if made:
+        why = unfit(made, database=database.name, release=props["release"], system=leftover.system(lock))
+    if made and made.rehearsed and not why:
+        why = unrehearsed(made.rehearsed, props["phase"], contents=plan.contents, history=plan.basis)
+        # What settles follows the canary, which may take hours; the backup is of the same release.
+        why = why or (stale(made.id, made.rehearsed.at, begun) if props["phase"] == "expand" else "")
     if why:
         raise Refused([f"{why}: nothing was migrated; run `pulumi up` again"])
 

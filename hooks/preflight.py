@@ -22,7 +22,8 @@ class PreflightProvider(Hook):
     """Refuses a release that should not begin; then takes traffic away from whatever an earlier release left behind.
 
     Inputs beside every hook's, all optional: `facts` (`core.requirement.Fact`), `checks` (asked once), `requirements`
-    (`core.requirement.Requirement`) and `split`, a runtime's descriptor.
+    (`core.requirement.Requirement`), `databases` (`core.database.Database`) with `when` (what a backup is asked for), and `split`, a
+    runtime's descriptor.
     """
 
     def check(self, _olds: Any, news: Any) -> CheckResult:
@@ -70,6 +71,7 @@ def reasons(props: Props) -> list[str]:
         *(fact.line for fact in facts if not fact.ok),
         *runner.lacks(Requirement.read(props.get("requirements") or {})),
         *_asked(props.get("checks") or []),
+        *_barred(props.get("databases") or [], props.get("when") or "never"),
     ]
 
 
@@ -90,6 +92,20 @@ def _asked(wires: list[Props]) -> list[str]:
     with crowd(len(checks)) as pool:
         answers = verdicts(pool, checks, SystemClock())
     return [reason(verdict, check) for verdict, check in zip(answers, checks, strict=True) if not verdict.passed]
+
+
+def _barred(wires: list[Props], when: str) -> list[str]:
+    """Return where databases cannot go, or not be saved, so that nobody is told of a release that ends there."""
+    if not wires:
+        return []
+    from sluice.core.database import Database
+    from sluice.core.errors import SluiceError
+    from sluice.systems import able
+
+    try:
+        return able.refusals([Database.read(one) for one in wires], when)
+    except SluiceError as error:
+        return [str(error)]
 
 
 def _headline(release: str, count: int) -> str:

@@ -20,8 +20,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from sluice.core.backup.around import Around
 from sluice.core.errors import Unreachable
 from sluice.core.store import Store
+from sluice.systems.around import admit, settle
 from sluice.systems.lock import connect
 from sluice.systems.postgres import primary
 
@@ -30,8 +32,10 @@ ASIDE = "sluice_aside"
 OUTBOUND = ("dblink", "http", "pg_net", "plproxy")
 # From this major version on, event triggers have a switch of their own; before, the replication role covers all but those that fire always.
 SWITCH = 17
+QUIET = {"session_replication_role": "replica", "event_triggers": "off"}
 
 REFRESH = "REFRESH MATERIALIZED VIEW "
+AROUND = "around "
 # What a blocked function, a wrapper without its handler, and a server without its mapping say.
 BLOCKED = re.compile(
     r"^blocked: '.*' is a drill's copy|^foreign-data wrapper \".*\" has no handler|^user mapping not found"
@@ -39,12 +43,8 @@ BLOCKED = re.compile(
     r"|^materialized view \".*\" has not been populated"
 )
 
-# Runs through psql as well, in the middle of a plain dump: no parameters, and twice is once.
-PROTECT = f"""
-create schema if not exists {ASIDE};
-revoke all on schema {ASIDE} from public;
-create table if not exists {ASIDE}.kept (place int generated always as identity, undo text not null);
-do $sluice$
+# What puts aside, as the body of a block or of a function.
+BLOCK = f"""
 declare
     one record;
     body constant text := $body$begin raise exception 'blocked: ''%'' is a drill''s copy', current_database(); end$body$;
@@ -91,7 +91,92 @@ begin
         end loop;
     end if;
 end
+"""
+# Runs through psql as well, in the middle of a plain dump: no parameters, and twice is once.
+PROTECT = f"""
+create schema if not exists {ASIDE};
+revoke all on schema {ASIDE} from public;
+create table if not exists {ASIDE}.kept (place int generated always as identity, undo text not null);
+do $sluice$ {BLOCK} $sluice$;
+"""
+
+# What a migration may make in the middle of a rehearsal, from its own text or from a function's, and what then has to be blocked.
+TAGS = (
+    "CREATE EXTENSION",
+    "ALTER EXTENSION",
+    "CREATE FOREIGN DATA WRAPPER",
+    "ALTER FOREIGN DATA WRAPPER",
+    "CREATE USER MAPPING",
+    "ALTER USER MAPPING",
+    "CREATE FUNCTION",
+    "CREATE TRIGGER",
+)
+# Functions that act outside of the database, found by their words.
+OUTWARD = r"\m(program|lo_export|pg_file_write|pg_reload_conf|pg_terminate_backend)\M|\malter\s+system\M"
+# Triggers whose functions reach out, themselves or through others, as far as their texts say by name; one that says nothing runs, and meets
+# a blocked function. Foreign keys are triggers too, and must not be off: so these are the only ones that are.
+STILL = rf"""
+declare
+    one record;
+begin
+    for one in
+        with recursive reach as (
+            select p.proname::text as name from pg_extension e
+                join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid and d.classid = 'pg_proc'::regclass
+                join pg_proc p on p.oid = d.objid where e.extname in ({", ".join(f"'{one}'" for one in OUTBOUND)})
+            union select c.relname::text from pg_class c where c.relkind = 'f'
+            union select p.proname::text from pg_proc p join pg_language l on l.oid = p.prolang
+                where p.pronamespace::regnamespace::text not in ('pg_catalog', 'information_schema', '{ASIDE}')
+                    and (p.prosrc ~* '{OUTWARD}' or not (l.lanpltrusted or l.lanname in ('internal', 'sql')))
+            union select p.proname::text from reach r join pg_proc p on p.prosrc || coalesce(pg_get_function_sqlbody(p.oid), '')
+                    ~ ('\m' || regexp_replace(r.name, '(\W)', '\\\1', 'g') || '\M')
+                where p.pronamespace::regnamespace::text not in ('pg_catalog', 'information_schema', '{ASIDE}')
+        )
+        select format('alter table %I.%I disable trigger %I', n.nspname, c.relname, t.tgname) as said
+            from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_class c on c.oid = t.tgrelid
+            join pg_namespace n on n.oid = c.relnamespace
+            where not t.tgisinternal and t.tgenabled <> 'D' and p.proname in (select name from reach)
+        union all
+        select format('alter event trigger %I disable', e.evtname) from pg_event_trigger e join pg_proc p on p.oid = e.evtfoid
+            where e.evtenabled <> 'D' and p.proname in (select name from reach)
+    loop
+        begin
+            execute one.said;
+        exception when object_in_use then
+            null; -- It runs on, and meets what is blocked.
+        end;
+    end loop;
+end
+"""
+# A migration may act as another role, which must not be able to do all this itself.
+OWNERS = "language plpgsql security definer set search_path = pg_catalog, pg_temp"
+LOOSE = "function % is in a language that nothing holds back: make it by hand, before the release"
+# An event trigger is the only thing that sees what a function has made before the function's next statement uses it.
+WATCH = f"""
+create function {ASIDE}.block() returns void {OWNERS} as $sluice$ {BLOCK} $sluice$;
+create function {ASIDE}.still() returns void {OWNERS} as $sluice$ {STILL} $sluice$;
+create function {ASIDE}.watch() returns event_trigger {OWNERS} as $sluice$
+declare
+    made text;
+begin
+    -- What blocks makes functions itself; and an extension is whole only when its own event comes, after those of its parts.
+    if current_setting('sluice.blocking', true) = 'on' or exists (select from pg_event_trigger_ddl_commands() where in_extension) then
+        return;
+    end if;
+    select p.oid::regprocedure::text into made from pg_event_trigger_ddl_commands() d
+        join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid join pg_language l on l.oid = p.prolang
+        where not (l.lanpltrusted or l.lanname in ('internal', 'sql'));
+    if made is not null then
+        raise exception '{LOOSE}', made;
+    end if;
+    perform set_config('sluice.blocking', 'on', true), {ASIDE}.block(), {ASIDE}.still();
+    perform set_config('sluice.blocking', 'off', true);
+end
 $sluice$;
+select {ASIDE}.still();
+create event trigger sluice_watch on ddl_command_end when tag in ({", ".join(f"'{one}'" for one in TAGS)})
+    execute function {ASIDE}.watch();
+alter event trigger sluice_watch enable always;
 """
 
 UNTRUSTED = """
@@ -105,8 +190,7 @@ UNTRUSTED = """
 
 def quiet(connection: psycopg.Connection[Any], scratch: str, major: int) -> list[str]:
     """Turn triggers off for every session of a copy that is still empty; return what this role may not turn off, each a sentence."""
-    settings = [("session_replication_role", "replica"), *([("event_triggers", "off")] if major >= SWITCH else [])]
-    return [note for name, value in settings for note in _set(connection, scratch, name, value)]
+    return [note for name, value in _quiet(major).items() for note in _set(connection, scratch, name, value)]
 
 
 def _set(connection: psycopg.Connection[Any], scratch: str, name: str, value: str) -> list[str]:
@@ -116,6 +200,33 @@ def _set(connection: psycopg.Connection[Any], scratch: str, name: str, value: st
     except psycopg.errors.InsufficientPrivilege:
         return [f"triggers stay on: this role may not set {name}; nothing in the copy can reach another server"]
     return []
+
+
+def loud(connection: psycopg.Connection[Any], scratch: str, major: int) -> None:
+    """Let triggers run again: what `quiet` has set for a database is taken away."""
+    for setting in _quiet(major):
+        connection.execute(sql.SQL("alter database {} reset {}").format(sql.Identifier(scratch), sql.Identifier(setting)))
+
+
+def _quiet(major: int) -> dict[str, str]:
+    return {name: value for name, value in QUIET.items() if major >= SWITCH or name != "event_triggers"}
+
+
+def watch(connection: psycopg.Connection[Any]) -> None:
+    """Put aside, in the trial that is connected to, also whatever is going to be made in it, as soon as it is there.
+
+    Only a superuser can; and only a superuser can make what reaches out.
+    """
+    protect(connection)
+    row = connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
+    if row and row[0]:
+        connection.execute(WATCH.encode())
+
+
+def remember(connection: psycopg.Connection[Any], found: Around) -> None:
+    """Remember in a copy what the live database has around it, for when the copy is opened."""
+    query = sql.SQL("insert into {} (undo) values (%s)").format(sql.Identifier(ASIDE, "kept"))
+    connection.execute(query, [AROUND + found.model_dump_json()])
 
 
 def protect(connection: psycopg.Connection[Any]) -> None:
@@ -143,14 +254,15 @@ def compute(connection: psycopg.Connection[Any], refresh: str) -> list[str]:
 def open_copy(store: Store) -> list[str]:
     """Make a drill's copy a normal database again, in one transaction: the last step before it is swapped in.
 
-    Returns a sentence for each materialized view that could not be computed even now: its other system does not answer.
+    It gets the settings and rights that the live database had when it was saved. Returns a sentence for each that this role may not give,
+    and for each materialized view that could not be computed even now: its other system does not answer.
     Does nothing to a database that is no copy. Unreachable with the server's own primary message.
     """
     try:
         with connect(store, "restore", autocommit=False) as connection:
-            views = _open(connection)
+            views, said = _open(connection)
         with connect(store, "restore") as connection:
-            return [said for view in views for said in _late(connection, view)]
+            return [*said, *(why for view in views for why in _late(connection, view))]
     except psycopg.Error as error:
         raise Unreachable(f"database {store.place}: {primary(error)}") from None
 
@@ -163,20 +275,22 @@ def _late(connection: psycopg.Connection[Any], refresh: str) -> list[str]:
     return []
 
 
-def _open(connection: psycopg.Connection[Any]) -> list[str]:
-    """Undo, last first, and return the computed views, which come after everything and in their own order."""
+def _open(connection: psycopg.Connection[Any]) -> tuple[list[str], list[str]]:
+    """Undo, last first, and return the computed views, which come after everything and in their own order; and what was not put back."""
     row = connection.execute(
         "select to_regclass(%s) is not null, current_setting('server_version_num')::int / 10000, current_database()", [f"{ASIDE}.kept"]
     )
     aside, major, name = row.fetchone() or (False, 0, "")
     if not aside:
-        return []
-    kept = connection.execute(sql.SQL("select undo from {} order by place desc").format(sql.Identifier(ASIDE, "kept"))).fetchall()
-    views = [undo for (undo,) in reversed(kept) if undo.startswith(REFRESH)]
-    for (undo,) in kept:
-        if undo not in views:
+        return [], []
+    kept = [
+        undo for (undo,) in connection.execute(sql.SQL("select undo from {} order by place desc").format(sql.Identifier(ASIDE, "kept")))
+    ]
+    views = [undo for undo in reversed(kept) if undo.startswith(REFRESH)]
+    for undo in kept:
+        if not undo.startswith((REFRESH, AROUND)):
             connection.execute(undo.encode())
     connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(ASIDE)))
-    for setting in ("session_replication_role", *(["event_triggers"] if major >= SWITCH else [])):
-        connection.execute(sql.SQL("alter database {} reset {}").format(sql.Identifier(name), sql.Identifier(setting)))
-    return views
+    loud(connection, name, major)
+    found = [Around.model_validate_json(undo.removeprefix(AROUND)) for undo in kept if undo.startswith(AROUND)]
+    return views, [why for one in found for give in (settle, admit) for why in give(connection, name, one)]

@@ -1,11 +1,12 @@
 """Backups of a database: made from one snapshot, whole or not there, with a manifest written last.
 
-A backup is the folder `<folder>/<database>/<id>/`. While it is made it is `.<id>.partial` beside that name; what a killed deployer left
-of one is removed by the next step that holds the lock.
+A backup is the folder `<folder>/<database>/<id>/`. While it is made it is `.<id>.<system>.partial` beside that name; what
+a killed deployer left of one is removed by the next step that holds the lock.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Sequence
@@ -23,7 +24,8 @@ from sluice.core.backup.schema import digest, normal
 from sluice.core.clock import Clock, SystemClock
 from sluice.core.commands import dump as say
 from sluice.core.errors import BackupFailed, Refused, Unreachable
-from sluice.core.store import Store
+from sluice.core.store import Store, odd
+from sluice.systems.able import unsaved
 from sluice.systems.client import Client, client, packing
 from sluice.systems.moment import Taken, take
 from sluice.systems.part import parts, seal, settle
@@ -61,6 +63,7 @@ def make(
     revision: str | None = None,
     first: bool = False,
     release: str = "",
+    owner: str = "",
     system: str = "",
     encrypt: Sequence[str] = (),
     taken: Taken | None = None,
@@ -70,20 +73,22 @@ def make(
     """Dump a database into `<folder>/<database>/<id>/` and return its manifest.
 
     `compression` None takes the best that pg_dump offers; `jobs` are for the directory format; `clean` makes a plain dump drop what it
-    makes. `first` allows an empty database. `system` is the expected system identifier. `encrypt` is a command that reads a file from
-    stdin and writes it to stdout, run for each file (age, gpg); the plain ones stay beside, since the drill reads them. `taken` is the
-    moment to save, where it is shared with other databases; else it is now, and up to `wait` seconds are waited for the database's lock.
+    makes. `first` allows an empty database. `owner` is the stack that it is for. `system` is the expected system identifier. `encrypt`
+    is a command that reads a file from stdin and writes it to stdout, run for each file (age, gpg); the plain ones stay beside, since the
+    drill reads them. `taken` is the moment to save, where it is shared with other databases; else it is now, and up to `wait` seconds are
+    waited for the database's lock.
     Refused when it must not begin, BackupFailed when it did not hold, Interrupted when its lock was ended: then nothing is left.
     """
     clock = clock or SystemClock()
     try:
         with nullcontext([taken]) if taken else take([store], wait=wait, clock=clock) as (moment,):
             home, source = _home(folder, store.dbname), moment.source
+            _sweep(home, source.system)
             asked = client(store)
             plan = Plan(store, format, compression or packing(store, asked, format), asked, jobs, clean, moment.lock.check)
             _fit(source, plan, home, system=system, first=first, double=bool(encrypt))
             shared = {"joint": moment.joint, "idle": moment.idle, "paused": moment.paused}
-            facts = {"revision": revision, "first": first, "for_release": release, **shared}
+            facts = {"revision": revision, "first": first, "for_release": release, "owner": owner, **shared}
             return _make(source, plan, home, facts, encrypt, clock)
     except psycopg.Error as error:
         raise Unreachable(f"database {store.place}: {primary(error)}") from None
@@ -92,8 +97,17 @@ def make(
 def _home(folder: Path, dbname: str) -> Path:
     """Return the folder of one database's backups, made for its user alone; Refused when others may look into it."""
     home = folder / dbname
-    if home.name != dbname or dbname.startswith("."):
-        raise Refused([f"a database called '{dbname}' cannot have a folder of that name for its backups: rename it"])
+    if why := odd(dbname):
+        raise Refused([f"database '{dbname}' {why}"])
+    if not folder.is_absolute():
+        raise Refused(
+            [f"'{folder}' is no absolute path, and would be another folder for each program: name the folder for backups from / on"]
+        )
+    for one in (folder, home):
+        if one.is_symlink() and not one.exists():
+            raise Refused(
+                [f"'{one}' is a link to '{one.readlink()}', which is not there: make that folder, or name another one for backups"]
+            )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.mkdir(mode=0o700, exist_ok=True)
@@ -102,9 +116,15 @@ def _home(folder: Path, dbname: str) -> Path:
     mode = home.stat().st_mode & 0o777
     if mode & 0o077:
         raise Refused([f"'{home}' has mode {mode:04o}, not 0700, and backups are as secret as the database: run chmod 700 '{home}'"])
-    for left in home.glob(f".*{PARTIAL}"):
-        shutil.rmtree(left)
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise Refused([f"'{home}' cannot be written: it is another user's, or on a file system that is read-only: name another folder"])
     return home
+
+
+def _sweep(home: Path, system: str) -> None:
+    """Remove what a killed deployer has left half made: of this server, whose lock is held; another's may be at work in the same folder."""
+    for left in home.glob(f".*.{system}{PARTIAL}"):
+        shutil.rmtree(left)
 
 
 def _fit(source: Source, plan: Plan, home: Path, *, system: str, first: bool, double: bool) -> None:
@@ -114,9 +134,9 @@ def _fit(source: Source, plan: Plan, home: Path, *, system: str, first: bool, do
         reasons.append(
             f"pg_dump {plan.client.major} cannot dump a server {source.major}: install the client of {source.major}, or point `tools` to it"
         )
-    unreadable = source.unreadable()
-    reasons += [f"{one} cannot be read by '{plan.store.user}': grant pg_read_all_data to {plan.store.user}" for one in unreadable]
-    if not (first or unreadable or source.filled()):
+    wrong = unsaved(source, plan.store.user)
+    reasons += wrong
+    if not (first or wrong or source.filled()):
         reasons.append(nothing(source.database))
     if reasons:
         raise Refused(reasons, headline=f"no backup of {plan.store.place} was begun")
@@ -141,9 +161,9 @@ def _room(source: Source, plan: Plan, home: Path, double: bool) -> list[str]:
 
 def _make(source: Source, plan: Plan, home: Path, facts: dict[str, Any], encrypt: Sequence[str], clock: Clock) -> Manifest:
     begun, id = clock.now(), name(source.taken, secrets.token_hex(2))
-    partial = home / f".{id}{PARTIAL}"
-    partial.mkdir(mode=0o700)
+    partial = home / f".{id}.{source.system}{PARTIAL}"
     try:
+        partial.mkdir(mode=0o700)
         found = _write(source, plan, partial)
         written = parts(partial, plan.look, jobs=plan.jobs)
         if encrypt:
@@ -164,7 +184,7 @@ def _make(source: Source, plan: Plan, home: Path, facts: dict[str, Any], encrypt
 def _known(source: Source, plan: Plan) -> dict[str, Any]:
     names = ("database", "server", "system", "snapshot", "lsn")
     how = {"format": plan.format, "compression": plan.compression, "client": plan.client.version, "made_at": source.taken}
-    return {name: getattr(source, name) for name in names} | how
+    return {name: getattr(source, name) for name in names} | how | {"around": source.around()}
 
 
 def _write(source: Source, plan: Plan, to: Path) -> dict[str, Any]:
@@ -179,11 +199,11 @@ def _write(source: Source, plan: Plan, to: Path) -> dict[str, Any]:
 
         run(say.schema(store, to=str(to / SCHEMA), snapshot=source.snapshot), env(store), look)
         run(say.globals(store, to=str(to / GLOBALS), passwords=source.superuser), env(store), look)
-        rows = source.rows(look)
+        rows, large = source.rows(look), source.large()
         notes = dump.wait(plan.look)
     after = source.sequences()
     spans = {one: (value, after.get(one, value)) for one, value in before.items()}
-    return {"rows": rows, "sequences": spans, "shape": digest(normal((to / SCHEMA).read_text())), "notes": notes}
+    return {"rows": rows, "sequences": spans, "large": large, "shape": digest(normal((to / SCHEMA).read_text())), "notes": notes}
 
 
 def _dump(source: Source, plan: Plan, to: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from sluice.core.clock import Clock, SystemClock
 from sluice.core.commands import dump as say
 from sluice.core.errors import BackupFailed
 from sluice.core.store import Store
-from sluice.systems.aside import ASIDE, quiet
+from sluice.systems.aside import ASIDE, quiet, remember
 from sluice.systems.client import client
 from sluice.systems.copy import create, drop
 from sluice.systems.lock import connect, held, maintained
@@ -34,6 +35,12 @@ from sluice.systems.tool import env, run
 LIMIT = "300s"
 # Differences that are told; more of them say nothing new.
 SHOWN = 20
+# What a check says whose function names a table or another function without its schema.
+NAMELESS = re.compile(r"ERROR: +(?:relation|function|type|operator) .*does not exist")
+
+SCHEMA_WANTED = (
+    "in a restore only names with their schema are found: write it in the check or function, or alter function ... set search_path"
+)
 
 
 @dataclass
@@ -135,7 +142,8 @@ def _copied(course: Course, connection: psycopg.Connection[Any], *, keep: bool) 
 
 def _prove(course: Course, checks: Mapping[str, str]) -> None:
     with course.stage("restore"):
-        course.notes += restore(course.copy, course.backup, jobs=course.jobs, look=course.look)
+        course.notes += _restore(course)
+        _remember(course)
     with course.stage("compare"):
         course.hold(_compare(course))
     if checks:
@@ -145,16 +153,32 @@ def _prove(course: Course, checks: Mapping[str, str]) -> None:
         _amcheck(course)
 
 
+def _restore(course: Course) -> list[str]:
+    try:
+        return restore(course.copy, course.backup, jobs=course.jobs, look=course.look)
+    except BackupFailed as error:
+        if not any(NAMELESS.search(one) for one in error.reasons):
+            raise
+        raise BackupFailed(str(error).partition("\n")[0], [*error.reasons, SCHEMA_WANTED]) from None
+
+
+def _remember(course: Course) -> None:
+    if found := course.backup.manifest.around:
+        with connect(course.copy, "drill") as connection:
+            remember(connection, found)
+
+
 def _compare(course: Course) -> list[str]:
     """Return every difference between the manifest and the copy."""
     manifest = course.backup.manifest
     text = shape(course.copy, course.look)
     with reading(course.copy, "drill") as source:
-        rows, sequences = source.rows(course.look), source.sequences()
+        rows, sequences, large = source.rows(course.look), source.sequences(), source.large()
     course.compared += [f"{sum(rows.values())} rows in {len(rows)} tables", f"{len(sequences)} sequences", "the schema"]
+    course.compared += [f"{large[0]} large objects"] if large[0] else []
     sum256 = digest(text)
     change = [] if sum256 == manifest.shape else _change(course, text)
-    return differs(manifest, rows=rows, sequences=sequences, shape=sum256, change=change)
+    return differs(manifest, rows=rows, sequences=sequences, shape=sum256, large=large, change=change)
 
 
 def _change(course: Course, text: str) -> list[str]:

@@ -1,7 +1,8 @@
 """A rehearsal: what a release would run runs first on a copy of the drill's copy, up, down, and up again; the live database is not touched.
 
-The drill's copy itself stays as it is, since it is the restore point. The trial is as cut off as that copy is: extensions that reach out
-and that a migration would make are there already, with their functions blocked.
+The drill's copy itself stays as it is, since it is the restore point. In the trial foreign keys hold and triggers run, as they would on the
+live database, but for those that reach out. What reaches out is blocked, also what a migration makes in the middle of it: an event trigger
+sees to that. It does not see what a function does to the server as a superuser: roles, `copy ... to program`.
 """
 
 from __future__ import annotations
@@ -9,115 +10,150 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from sluice.core.backup.manifest import Rehearsed, trial
 from sluice.core.backup.schema import difference
+from sluice.core.clock import Clock
 from sluice.core.database import Database
 from sluice.core.errors import BackupFailed, MigrationFailed
 from sluice.core.migration.history import Kind, Plan, plan
 from sluice.core.migration.kind import REACHING
 from sluice.core.store import Store
 from sluice.systems import migrations, schema
-from sluice.systems.aside import protect, quiet
+from sluice.systems.around import around, settle
+from sluice.systems.aside import QUIET, loud, quiet, watch
 from sluice.systems.copy import drop, shut
-from sluice.systems.lock import connect, maintained
+from sluice.systems.lock import Lock, connect, held
 from sluice.systems.postgres import primary
 from sluice.systems.shape import shape
 
 STEP = "rehearsal"
-TRIAL = "_trial"
-# Bytes of a name that the server keeps.
-NAME = 63
+# A session that is ended may come again at once, as those of a monitoring agent do.
+TRIES = 5
+END = "select pid, application_name, pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()"
+SEEN = "select pid, application_name, usename from pg_stat_activity where datname = %s and backend_type = 'client backend'"
 
 
-def rehearse(database: Database, copy: str, *, seconds: dict[str, float] | None = None) -> list[str]:
-    """Run both phases on a trial of a drill's copy; return a line for each phase, and put each migration's seconds into `seconds`.
+@dataclass
+class Course:
+    """A rehearsal on its way."""
 
-    MigrationFailed when one does not go through, or when its way back does not lead back; the live database was not touched then.
+    trial: Database
+    lock: Lock
+    lines: list[str]
+    steps: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    histories: dict[str, str] = field(default_factory=dict)
+
+
+def rehearse(database: Database, copy: str, *, wait: float = 60.0, clock: Clock | None = None) -> Rehearsed:
+    """Run both phases on a trial of a drill's copy; return what ran, with a line for each migration and its seconds.
+
+    Waits up to `wait` seconds for the database's lock. MigrationFailed when one does not go through, or when its way back does not lead
+    back; the live database was not touched then.
     """
-    with _trial(database.store, copy) as store:
-        trial = database.model_copy(update={"store": store})
+    with held(database.store, STEP, wait=wait, clock=clock) as lock, _trial(lock, database.store, copy) as (store, notes):
+        course = Course(database.model_copy(update={"store": store}), lock, [f"{database.name}: {note}" for note in notes])
         try:
-            lines = list(_walk(trial))
-            if seconds is not None:
-                seconds |= {row.name: row.seconds for row in migrations.look(store) if row.release == STEP and row.seconds is not None}
-            return lines
+            _walk(course)
         except MigrationFailed as error:
             why = f"rehearsal of '{database.name}', on a copy of its backup: {error}; the live database was not touched"
             raise MigrationFailed(why) from None
+        return Rehearsed(steps=course.steps, histories=course.histories, seconds=_seconds(store), lines=tuple(course.lines))
 
 
-def _walk(trial: Database) -> Iterator[str]:
-    migrations.prepare(trial.store)
+def _seconds(store: Store) -> dict[str, float]:
+    return {row.name: row.seconds for row in migrations.look(store) if row.release == STEP and row.seconds is not None}
+
+
+def _walk(course: Course) -> None:
     for phase in schema.PHASES:
-        way = schema.way(trial, phase)
+        way = schema.way(course.trial, phase)
+        course.steps[phase], course.histories[phase] = way.contents, way.basis
         if way.steps:
-            yield from _phase(trial, phase, way)
+            migrations.prepare(course.trial.store)
+            course.lines.append(_phase(course, phase, way))
 
 
-def _phase(trial: Database, phase: Kind, way: Plan) -> Iterator[str]:
-    _reach(trial.store, way)
+def _phase(course: Course, phase: Kind, way: Plan) -> str:
+    trial = course.trial
     before = _own(trial.store)
-    up, names = _timed(trial.store, way), ", ".join(step.migration.name for step in way.steps)
+    up, names = _timed(course, way), ", ".join(step.migration.name for step in way.steps)
     if one := next((step.migration for step in way.steps if step.migration.way != "reversible"), None):
-        yield f"{names}: rehearsed up in {up:.1f} s; '{one.name}' is {one.way}, so there is no way back to rehearse"
-        return
+        return f"{names}: rehearsed up in {up:.1f} s; '{one.name}' is {one.way}, so there is no way back to rehearse"
+    if half := next((step for step in way.steps if step.start), None):
+        # What its way back leads to is a schema from before, and nobody has that any more.
+        return f"{names}: rehearsed up in {up:.1f} s; '{half.migration.name}' was half done, so its way back is not rehearsed"
     back = plan(migrations.read(Path(trial.folder)), migrations.look(trial.store), target=way.before, phase="settle")
-    down = _timed(trial.store, back)
+    down = _timed(course, back)
     if change := difference(before, _own(trial.store), names=("before", "after")):
         raise MigrationFailed(f"the way back of {names} does not lead back:\n    " + "\n    ".join(change))
-    again = _timed(trial.store, schema.way(trial, phase))
-    yield f"{names}: rehearsed up in {up:.1f} s, down in {down:.1f} s, and up again in {again:.1f} s"
+    again = _timed(course, schema.way(trial, phase))
+    return f"{names}: rehearsed up in {up:.1f} s, down in {down:.1f} s, and up again in {again:.1f} s"
 
 
 def _own(store: Store) -> str:
-    """Return the schema without the extensions that were made for the rehearsal: a way back may drop them, or leave them."""
+    """Return the schema without the extensions that reach out: a way back may leave them, since others may use them by then."""
     lines = shape(store).splitlines()
     return "\n".join(line for line in lines if not ("EXTENSION" in line and any(name in line for name in REACHING)))
 
 
-def _timed(store: Store, way: Plan) -> float:
+def _timed(course: Course, way: Plan) -> float:
     begun = time.monotonic()
-    migrations.run(store, way, check=lambda: None, release=STEP, log=lambda line: None)
+    migrations.run(course.trial.store, way, check=course.lock.check, release=STEP, log=lambda line: None)
     return time.monotonic() - begun
 
 
-def _reach(store: Store, way: Plan) -> None:
-    """Make, blocked, what a migration is going to make: it would come with functions that nobody has blocked yet."""
-    text = "\n".join(step.migration.up.lower() for step in way.steps)
-    with connect(store, STEP) as connection:
-        for name in REACHING:
-            if name in text and "extension" in text:
-                _make(connection, name)
-        protect(connection)
-
-
-def _make(connection: psycopg.Connection[object], name: str) -> None:
-    try:
-        connection.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(name)))
-    except psycopg.errors.FeatureNotSupported:
-        # Not installed on this server: the migration will say so itself.
-        return
-
-
 @contextmanager
-def _trial(store: Store, copy: str) -> Iterator[Store]:
-    """Make a database from the copy for as long as the block; nobody else may be connected to the copy meanwhile."""
-    # The server cuts names by bytes: one that was cut to the copy's own would drop the copy.
-    name = copy.encode()[: NAME - len(TRIAL)].decode(errors="ignore") + TRIAL
+def _trial(lock: Lock, store: Store, copy: str) -> Iterator[tuple[Store, list[str]]]:
+    """Make a database from the copy for as long as the block, with the live one's settings; return what is not as it is there."""
+    name = trial(copy)
     try:
-        with maintained(store, STEP) as connection:
-            drop(connection, name)
-            connection.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(copy)))
-            try:
-                shut(connection, name)
-                # A database's settings are not part of what a template hands on.
-                quiet(connection, name, connection.info.server_version // 10000)
-                yield store.at(name)
-            finally:
-                drop(connection, name)
+        drop(lock.connection, name)
+        _clone(lock.connection, copy, name)
+        try:
+            yield store.at(name), _settled(lock.connection, store, name)
+        finally:
+            drop(lock.connection, name)
     except psycopg.Error as error:
         raise BackupFailed(f"no trial of '{store.dbname}' could be made from '{copy}' ({primary(error)}): run `pulumi up` again") from None
+
+
+def _settled(connection: psycopg.Connection[Any], store: Store, name: str) -> list[str]:
+    """Quiet until what reaches out is put aside: a trigger on login would run before; then as the live database is."""
+    major = connection.info.server_version // 10000
+    shut(connection, name)
+    quiet(connection, name, major)
+    with connect(store.at(name), STEP) as inside:
+        watch(inside)
+    loud(connection, name, major)
+    # A template does not hand on a database's settings.
+    found = around(connection, store.dbname)
+    return settle(connection, name, found.model_copy(update={"settings": [one for one in found.settings if one[1] not in QUIET]}))
+
+
+def _clone(connection: psycopg.Connection[Any], copy: str, name: str) -> None:
+    """Make a database from another, on which nobody may be connected meanwhile: sessions there are ended, nobody needs them."""
+    query = sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(copy))
+    for tries in range(1, TRIES + 1):
+        try:
+            connection.execute(query)
+            return
+        except psycopg.errors.ObjectInUse:
+            if tries == TRIES:
+                raise BackupFailed(_visited(connection, copy)) from None
+        try:
+            connection.execute(END, [copy]).fetchall()
+        except psycopg.errors.InsufficientPrivilege:
+            raise BackupFailed(_visited(connection, copy)) from None
+
+
+def _visited(connection: psycopg.Connection[Any], copy: str) -> str:
+    seen = [f"'{name}' of {user} (pid {pid})" for pid, name, user in connection.execute(SEEN, [copy])]
+    who = ", ".join(seen) or "somebody"
+    return f"a rehearsal needs the copy '{copy}' for itself, and {who} is connected to it: end that, then `pulumi up`"

@@ -6,10 +6,10 @@ import gzip
 import hashlib
 import shutil
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -29,12 +29,20 @@ END = 512
 GONE = ".gone"
 
 Look = Callable[[], None]
+Record = TypeVar("Record", Drilled, Rehearsed)
 
 
-def load(folder: Path, *, database: str = "") -> list[Backup]:
-    """Return the backups in a folder, of one database or of all, newest first; those that cannot be read are told by `broken`."""
-    found = [one for one in _read(folder, database) if isinstance(one, Backup)]
+def load(folder: Path, *, database: str = "", owner: str | None = None, system: str = "") -> list[Backup]:
+    """Return the backups in a folder, of one database or of all, newest first; those that cannot be read are told by `broken`.
+
+    `owner` and `system` leave out those of another stack or server: a folder may be shared, and so may a database's name.
+    """
+    found = [one for one in _read(folder, database) if isinstance(one, Backup) and _of(one.manifest, owner, system)]
     return sorted(found, key=lambda one: (one.manifest.made_at, one.id), reverse=True)
+
+
+def _of(manifest: Manifest, owner: str | None, system: str) -> bool:
+    return owner in (None, manifest.owner) and system in ("", manifest.system)
 
 
 def broken(folder: Path, *, database: str = "") -> list[str]:
@@ -69,15 +77,15 @@ def _backup(place: Path) -> Backup:
     manifest = Manifest.model_validate_json(text)
     if (manifest.database, manifest.id) != (place.parent.name, place.name):
         raise ValueError(f"its manifest is of '{manifest.database}' {manifest.id}")
-    return Backup(folder=str(place), manifest=manifest, drilled=_drilled(place, text))
+    drilled, rehearsed = _tied(Drilled, place / DRILLED, text), _tied(Rehearsed, place / REHEARSED, text)
+    return Backup(folder=str(place), manifest=manifest, drilled=drilled, rehearsed=rehearsed)
 
 
-def _drilled(place: Path, manifest: str) -> Drilled | None:
-    path = place / DRILLED
+def _tied(kind: type[Record], path: Path, manifest: str) -> Record | None:
     if not path.exists():
         return None
-    drilled = Drilled.model_validate_json(path.read_text())
-    return drilled if drilled.manifest == proof(manifest) else None
+    found = kind.model_validate_json(path.read_text())
+    return found if found.manifest == proof(manifest) else None
 
 
 def proof(manifest: str) -> str:
@@ -85,37 +93,30 @@ def proof(manifest: str) -> str:
     return hashlib.sha256(manifest.encode()).hexdigest()
 
 
-def record(backup: Backup, drilled: Drilled) -> Drilled:
-    """Write down that a drill has held, tied to the manifest as it is on disk; return what was written."""
+def record(backup: Backup, held: Record) -> Record:
+    """Write down that a drill or a rehearsal has held, tied to the manifest as it is on disk; return what was written."""
     place = Path(backup.folder)
-    tied = drilled.model_copy(update={"manifest": proof((place / MANIFEST).read_text())})
-    write(place / DRILLED, tied.model_dump_json(indent=1), mode=0o600)
+    tied = held.model_copy(update={"manifest": proof((place / MANIFEST).read_text())})
+    write(place / (DRILLED if isinstance(held, Drilled) else REHEARSED), tied.model_dump_json(indent=1), mode=0o600)
     return tied
-
-
-def rehearsed(backup: Backup, seconds: Mapping[str, float], *, at: float) -> None:
-    """Write down beside a backup what a rehearsal on its copy took."""
-    text = Rehearsed(at=at, seconds=dict(seconds)).model_dump_json(indent=1)
-    write(Path(backup.folder) / REHEARSED, text, mode=0o600)
 
 
 def estimates(folder: Path, *, database: str) -> dict[str, str]:
     """Return how long each migration took when it was last rehearsed, as sentences; what cannot be read is no estimate."""
     found: dict[str, str] = {}
     for backup in reversed(load(folder, database=database)):
-        with suppress(OSError, ValueError):
-            one = Rehearsed.model_validate_json((Path(backup.folder) / REHEARSED).read_text())
+        if one := backup.rehearsed:
             when = datetime.fromtimestamp(one.at, UTC)
             found |= {name: f"{seconds:.2f} s in a rehearsal, {when:%Y-%m-%d}" for name, seconds in one.seconds.items()}
     return found
 
 
-def prune(folder: Path, *, database: str, needed: Collection[str], keep: int) -> list[str]:
-    """Remove the backups of a database that may go (`rule.expendable`), and return their ids, oldest first.
+def prune(folder: Path, *, database: str, needed: Collection[str], keep: int, owner: str | None = None, system: str = "") -> list[str]:
+    """Remove the backups of a database that may go (`rule.expendable`), and return their ids, oldest first; `owner`, `system`: see `load`.
 
     Run it after a new backup is verified, never before.
     """
-    gone = expendable(load(folder, database=database), needed, keep)
+    gone = expendable(load(folder, database=database, owner=owner, system=system), needed, keep)
     for backup in gone:
         _remove(Path(backup.folder))
     return [backup.id for backup in gone]

@@ -10,8 +10,10 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from sluice.core.backup.around import Around
 from sluice.core.errors import Unreachable
 from sluice.core.store import Store
+from sluice.systems.around import around
 from sluice.systems.lock import connect
 from sluice.systems.postgres import primary
 
@@ -19,7 +21,7 @@ from sluice.systems.postgres import primary
 LOCK = "30s"
 # Tables whose rows a dump holds: partitions count, not their parents; members of extensions are made by the extension.
 TABLES = """
-    select n.nspname, c.relname, has_table_privilege(c.oid, 'select'), has_schema_privilege(n.oid, 'usage')
+    select n.nspname, c.relname, has_table_privilege(c.oid, 'select'), has_schema_privilege(n.oid, 'usage'), row_security_active(c.oid)
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
         and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
@@ -28,7 +30,7 @@ TABLES = """
 """
 # One that nobody has drawn from stands before its start. The shared view hides what the role may not read: null is told, not skipped.
 SEQUENCES = """
-    select schemaname || '.' || sequencename, coalesce(last_value, start_value - increment_by),
+    select schemaname || '.' || sequencename, coalesce(last_value, start_value::numeric - increment_by),
            has_sequence_privilege(format('%I.%I', schemaname, sequencename), 'select')
     from pg_sequences where schemaname <> 'sluice_aside' and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass
         and d.objid = format('%I.%I', schemaname, sequencename)::regclass and d.deptype = 'e')
@@ -40,6 +42,13 @@ WHERE = """
            current_setting('server_version'), current_setting('server_version_num')::int / 10000,
            (select rolsuper from pg_roles where rolname = current_user)
 """
+# Large objects are in no table of the user's. A restore writes holes as zeros, and pages as it likes: so zeros at their ends do not count.
+LARGE = "select count(*) from pg_largeobject_metadata"
+CONTENTS = r"""
+    select count(*), coalesce(sum(hashtextextended(loid || ' ' || pageno || ' ' || md5(rtrim(data, '\x00')), 0)), 0)
+    from pg_largeobject where rtrim(data, '\x00') <> ''
+"""
+READABLE = "select has_table_privilege('pg_largeobject', 'select')"
 SYSTEM = "select system_identifier::text from pg_control_system()"
 
 
@@ -61,12 +70,30 @@ class Source:
     def unreadable(self) -> list[str]:
         """Return the tables and sequences that this role may not read, each of which would end a dump."""
         rows = self.connection.execute(TABLES).fetchall()
-        tables = [f"table {schema}.{table}" for schema, table, read, use in rows if not (read and use)]
+        tables = [f"table {schema}.{table}" for schema, table, read, use, _ in rows if not (read and use)]
         return tables + [f"sequence {name}" for name, _, read in self.connection.execute(SEQUENCES) if not read]
 
+    def hidden(self) -> list[str]:
+        """Return the tables of which row-level security would show this role only some rows."""
+        rows = self.connection.execute(TABLES).fetchall()
+        return [f"table {schema}.{table}" for schema, table, *_, secured in rows if secured]
+
     def filled(self) -> bool:
-        """Say whether any table has a row."""
-        return any(self._one("select exists (select from {})", *name) for name in self._names())
+        """Say whether any table has a row, or there is a large object."""
+        large, _ = self.large(contents=False)
+        return bool(large) or any(self._one("select exists (select from {})", *name) for name in self._names())
+
+    def large(self, *, contents: bool = True) -> tuple[int, str]:
+        """Return how many large objects there are, and a digest of their contents; "" where this role may not read them all."""
+        count = int(_row(self.connection, LARGE)[0])
+        if not (contents and _row(self.connection, READABLE)[0]):
+            return count, ""
+        pages, digest = _row(self.connection, CONTENTS)
+        return count, f"{pages} pages, {digest}"
+
+    def around(self) -> Around:
+        """Return the database's own settings and rights."""
+        return around(self.connection, self.database)
 
     def rows(self, look: Callable[[], None]) -> dict[str, int]:
         """Count every table; `look` is called between them and may raise to stop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,9 @@ LOOK = 1.0
 # A question to a client program is answered in milliseconds.
 SHORT = 60.0
 # Of what a program said: enough for its reason, and what belongs to it.
-LINES = 5
+LINES = 8
+# Where a server says which row it stumbled over, it quotes the row.
+ROW = re.compile(r"(COPY .*, line \d+).*")
 TAIL = 16_384
 
 Look = Callable[[], None]
@@ -71,7 +74,7 @@ class Running:
         """Return the last lines that it said."""
         size = self.said.seek(0, os.SEEK_END)
         self.said.seek(max(0, size - TAIL))
-        return [line for line in self.said.read().decode(errors="replace").splitlines() if line.strip()]
+        return [ROW.sub(r"\1", line) for line in self.said.read().decode(errors="replace").splitlines() if line.strip()]
 
     def end(self) -> None:
         """Kill it if it still runs: what it writes is thrown away."""

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from sluice.components import Canary, Database, Flag, Gate, Service, ServiceArgs, SmokeTest
+from sluice.components import Backup, Canary, Database, Flag, Gate, Migration, Service, ServiceArgs, SmokeTest
 from sluice.components.base import known
 from sluice.core.check import Check, Limit
 from sluice.core.moment import Moment
@@ -39,6 +39,14 @@ def canary(opts: pulumi.ResourceOptions | None = None) -> Canary:
     return Canary("climb", release="r1", split=SPLIT, rollout={"release": "r1", "deadline": DEADLINE}, opts=opts)
 
 
+def backup(opts: pulumi.ResourceOptions | None = None) -> Backup:
+    return Backup("save", release="r1", databases=[], folder="/backups", opts=opts)
+
+
+def migration(opts: pulumi.ResourceOptions | None = None) -> Migration:
+    return Migration("grow", release="r1", phase="expand", databases=[], folder="/backups", backups={}, opts=opts)
+
+
 def database(opts: pulumi.ResourceOptions | None = None) -> Database:
     return Database("data", runtime=Runtime(), databases=["shop"], connections=7, keep=False, opts=opts)
 
@@ -53,6 +61,8 @@ PARTS: list[tuple[Make, str, list[str]]] = [
     (gate, "well", ["well > well-gate (Gate)"]),
     (smoke, "smoke", ["smoke > smoke-journeys (Smoke)"]),
     (canary, "climb", ["climb > climb-ladder (Canary)"]),
+    (backup, "save", ["save > save-dump (Backup)"]),
+    (migration, "grow", ["grow > grow-run (Migration)"]),
     (database, "data", ["data > data-server (Store)"]),
     (service, SPEC.name, [f"{SPEC.name} > {SPEC.name} (Service)", f"{SPEC.name} > {SPEC.name}-guard (Guard)"]),
 ]
@@ -107,6 +117,19 @@ def test_gate_of_a_release(world: World):
     common = {"notify": [], "contacts": [], "fallback": SPLIT, "release": "other"}
     world.run(lambda: Gate("g", release="r1", settled=False, moment=Moment.SETTLE, checks=[], common=common) and None)
     assert world["g-gate"].inputs == {**common, "release": "r1", "settled": False, "moment": "settle", "checks": [], "deadline": 60}
+
+
+def test_told(world: World):
+    """What was saved and what ran is in the output of `pulumi up`, not in state alone; a backup belongs to its stack."""
+
+    def program() -> None:
+        backup()
+        migration()
+
+    world.run(program)
+    assert sorted(world.said) == ["shop: 0001_a", "shop: b1, 1.0 MiB"]
+    assert world["save-dump"].inputs["owner"] == "shop/production"
+    assert world.outputs["grow"] == {"revisions": {"shop": "0001"}, "lines": ["shop: 0001_a"]}
 
 
 def test_smoke(world: World):

@@ -132,7 +132,8 @@ def test_order(shop: Shop, world: World):
     """Nothing of a release begins before its preflight and the baseline, and each moment waits for the one before; marks are last."""
     shop.release(shop.stack("2", proven=[shop.record("1")]))
     old, new = (([shop.name("web", v), shop.name("api", v)]) for v in "12")
-    assert after(world, "shop-preflight") == set()
+    # Which it asks, but for a first deployment.
+    assert after(world, "shop-preflight") == {"shop-database-server"}
     assert after(world, "shop-baseline") == {"shop-preflight", "shop-front"}
     assert {"shop-baseline", "shop-database-server"} <= after(world, "shop-backup-dump")
     assert all({"shop-backup-dump", "shop-database-server"} <= after(world, name) for name in new)
@@ -252,7 +253,10 @@ def test_preflight(shop: Shop, world: World):
     shop.more = {"requirements": Requirement(memory_free_bytes=1)}
     release = shop.release(shop.stack("2", proven=[shop.record("1")]))
     told = {**OWN, "release": release.plan.release, "settled": False}
-    assert world["shop-preflight"].inputs == {
+    given = dict(world["shop-preflight"].inputs)
+    assert [one["store"]["dbname"] for one in given.pop("databases")] == ["shop"]
+    assert given.pop("when") == "pending"
+    assert given == {
         **told,
         "facts": [],
         "requirements": Requirement(memory_free_bytes=1).wire(),
@@ -261,7 +265,14 @@ def test_preflight(shop: Shop, world: World):
     baseline = dict(world["shop-baseline"].inputs)
     assert by(baseline.pop("split").pop("routes")) == by(routes(shop, "1", None))
     assert baseline == told
-    assert world.said == [text(release.plan)]
+    assert world.said[0] == text(release.plan)
+
+
+def test_the_way_back_asks_no_database(shop: Shop, world: World):
+    """To a release that is still warm, preflight lets go whatever a database has to say: traffic is taken from the failed one first."""
+    release = shop.release(shop.stack("1", proven=[shop.record("2"), shop.record("1")]))
+    assert release.plan.returning
+    assert "databases" not in world["shop-preflight"].inputs
 
 
 def test_gates(shop: Shop, world: World):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.core.backup.manifest import Backup
-from sluice.core.backup.rule import differs, empty, expendable, hollow, mutual, stale
+from sluice.core.backup.manifest import Backup, Rehearsed
+from sluice.core.backup.rule import differs, empty, expendable, hollow, mutual, stale, unfit, unrehearsed
 from tests.test_core_backup_manifest import ID, drilled, manifest
 
 SEEN = {"rows": {"public.a": 3, "public.b": 0}, "sequences": {"public.s": 6}, "shape": "a" * 64}
@@ -20,19 +20,55 @@ SEEN = {"rows": {"public.a": 3, "public.b": 0}, "sequences": {"public.s": 6}, "s
     [
         (1000.0, ""),
         (1900.0, ""),
-        (1901.0, f"backup {ID} is 901 s old, at most 900 s are allowed: make another"),
+        (1901.0, f"backup {ID} has been ready for 901 s, at most 900 s are allowed: make another"),
         (940.0, ""),
         (939.0, f"backup {ID} is from 61 s in the future: set the clocks right, then make another"),
     ],
 )
 def test_stale(now: float, said: str):
-    """A backup is relied on for 15 minutes; one from the future is a clock's mistake, not a fresh one."""
-    assert stale(manifest(), now) == said
+    """A backup is relied on for 15 minutes from when it was ready; one from the future is a clock's mistake, not a fresh one."""
+    assert stale(ID, 1000.0, now) == said
 
 
 def test_most():
     """How old it may be can be said."""
-    assert stale(manifest(), 1011, most=10) == f"backup {ID} is 11 s old, at most 10 s are allowed: make another"
+    assert stale(ID, 1000.0, 1011, most=10) == f"backup {ID} has been ready for 11 s, at most 10 s are allowed: make another"
+
+
+def test_unfit():
+    """A backup protects for one release, on one server, once it was proved and the files were rehearsed on it."""
+    asked = {"database": "shop", "release": "r1", "system": "7"}
+    made = Backup(folder="f", manifest=manifest(for_release="r1"))
+    ready = made.model_copy(update={"drilled": drilled(), "rehearsed": Rehearsed(steps={}, histories={})})
+    assert unfit(ready, **asked) == ""
+    assert unfit(ready, **{**asked, "release": "r2"}) == f"backup '{ID}' of 'shop' was made for release 'r1', not for 'r2'"
+    assert unfit(ready, **{**asked, "system": "8"}) == f"backup '{ID}' of 'shop' is from system 7, and the server is system 8"
+    assert unfit(made, **asked) == f"backup '{ID}' of 'shop' has not been restored and compared"
+    assert unfit(made.model_copy(update={"drilled": drilled()}), **asked) == f"nothing was rehearsed on backup '{ID}' of 'shop'"
+
+
+def test_unrehearsed():
+    """Only the steps that were rehearsed, all of them and in their order, may run, and on the history that they were rehearsed on."""
+    seen = Rehearsed(steps={"expand": ("up 0001_a x", "up 0002_b y")}, histories={"expand": "h"})
+    asked = {"contents": ("up 0001_a x", "up 0002_b y"), "history": "h"}
+    assert unrehearsed(seen, "expand", **asked) == ""
+    other = unrehearsed(seen, "expand", **{**asked, "contents": ("up 0001_a z", "up 0003_c y")})
+    assert other == "'0001_a', '0003_c' is not what was rehearsed for expand: its file has changed since, or was not there"
+    moved = "the history of migrations is not the one that expand was rehearsed on: somebody has migrated since"
+    assert unrehearsed(seen, "expand", **{**asked, "history": "i"}) == moved
+    assert unrehearsed(seen, "expand", **{**asked, "contents": ("up 0002_b y",)}) == moved
+    assert "is not what was rehearsed for settle" in unrehearsed(seen, "settle", **asked)
+
+
+def test_large():
+    """Large objects are data: with one a backup is not hollow, and they are compared by number and contents where both are known."""
+    one = manifest(rows={}, large=(1, "a"))
+    assert hollow(one) == ""
+    seen = {**SEEN, "rows": {}}
+    assert differs(one, **seen, large=(1, "a")) == differs(one, **seen, large=(1, "")) == []
+    assert differs(one, **seen, large=(0, "")) == ["large objects: 0 in the copy, 1 in the manifest"]
+    assert differs(one, **seen, large=(1, "b")) == ["large objects: other contents in the copy than in the manifest"]
+    assert differs(manifest(), **SEEN, large=(5, "")) == []
 
 
 def test_empty():

@@ -38,17 +38,25 @@ def test_digest():
     assert digest(normal(OLD)) == digest(normal(again)) != digest(normal(OLD.replace("integer", "bigint")))
 
 
+TABLE = """-- Name: orders; Type: TABLE; Schema: public; Owner: -
+CREATE TABLE public.orders (
+    id integer NOT NULL,
+    note text DEFAULT 'hunter2'
+);
+-- Name: call(); Type: FUNCTION; Schema: public; Owner: -
+CREATE FUNCTION public.call() RETURNS text AS $$select 'hunter2'$$;
+"""
+
+
 def test_difference():
-    """A difference is shown as the lines that differ, and no more than a dozen."""
-    assert difference("a\nb\nc\n", "a\nx\nc\n", names=("backup", "copy")) == [
-        "--- backup",
-        "+++ copy",
-        "@@ -1,3 +1,3 @@",
-        " a",
-        "-b",
-        "+x",
-        " c",
-    ]
-    many = difference("", "\n".join(str(n) for n in range(100)), names=("backup", "copy"))
-    assert (len(many), many[-1]) == (13, "... 91 more lines")
-    assert difference("a", "a", names=("backup", "copy")) == []
+    """A difference is told by the names of objects and columns, never by their texts, and no more than a dozen."""
+    names = ("backup", "copy")
+    changed = TABLE.replace("hunter2", "hunter3").replace(
+        ");\n", ");\n-- Name: s; Type: SCHEMA; Schema: -; Owner: -\nCREATE SCHEMA s;\n", 1
+    )
+    said = difference(TABLE, changed, names=names)
+    assert said == ["function public.call(): another one", "schema s: not in the backup", "table public.orders: another one, in note"]
+    assert difference(changed, TABLE, names=names)[1] == "schema s: not in the copy"
+    many = difference("", "\n".join(f"-- Name: s{n}; Type: SCHEMA; Schema: -; Owner: -" for n in range(100)), names=names)
+    assert (len(many), many[-1]) == (13, "... 88 more")
+    assert difference(TABLE, TABLE, names=names) == []

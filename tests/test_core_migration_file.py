@@ -264,3 +264,18 @@ def test_what_reaches_out(text: str):
     with pytest.raises(ConfigError, match="a rehearsal could not hold it back"):
         parse("1_a.sql", "select 1", text)
     assert parse("1_a.sql", "drop extension pg_trgm; create extension if not exists dblink").forward.statements
+
+
+def test_nul():
+    """A NUL would end what the parser reads: nothing after it was looked at."""
+    with pytest.raises(ConfigError) as error:
+        parse("0001_a", "select 1;\nselect\0 2; drop database shop;")
+    assert error.value.problems == ["0001_a.sql: line 2: has a NUL character: save it as UTF-8 text"]
+
+
+def test_import():
+    """What asks another server cannot be rehearsed, and says what to write."""
+    with pytest.raises(
+        ConfigError, match="asks another server what there is, which a rehearsal must not: write the CREATE FOREIGN TABLE out"
+    ):
+        parse("0001_a", "import foreign schema public from server far into here;")

@@ -1,6 +1,8 @@
 """A database's name."""
 
-from sluice.core.store import Store, key
+import pytest
+
+from sluice.core.store import Store, key, odd
 
 STORE = Store(host="db", user="app", dbname="shop", passfile="/p", tools="/t")
 
@@ -22,3 +24,15 @@ def test_key():
     assert key("shop") == key(STORE.at("shop").dbname) == 8_878_952_652_469_500_503
     assert key("shop") != key("shop2")
     assert all(-(2**63) <= key(str(n)) < 2**63 for n in range(200))
+
+
+@pytest.mark.parametrize("name", ["a=b", 'a"b', "a'b", "a/b", "a\\b", "a*", "a?", "a\0", "a\nb", ".a", "postgres://a", "a" * 64])
+def test_odd(name: str):
+    """What a client would take for a connection string or a pattern, and what is no name for a folder, is refused."""
+    assert odd(name).endswith("which a dump's programs would misread: rename the database")
+
+
+@pytest.mark.parametrize("name", ["shop", "Shop A", "größe", "a-b_c.d", "a" * 63])
+def test_not_odd(name: str):
+    """Capitals, blanks, letters of any language, points and dashes are fine."""
+    assert odd(name) == ""

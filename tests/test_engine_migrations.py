@@ -83,7 +83,10 @@ def test_preview_says_what_will_run(redcube: Engine):
 
 def test_a_good_migration(redcube: Engine):
     """1.1.0: saved, restored and compared, rehearsed, migrated; the lost user is back, and the record names revision and backup."""
-    assert released(redcube, "1.1.0", redcube_users="0001").ok
+    result = released(redcube, "1.1.0", redcube_users="0001")
+    assert result.ok, result.out
+    for line in ("restored and compared in ", "0001_user_sync: rehearsed up in ", f"{USERS}: 0001_user_sync"):
+        assert line in result.out
     assert history(redcube) == [("0001", "applied")]
     assert ask(redcube, USERS, "select * from v_user_sync_missing") == []
     assert ask(redcube, USERS, "select here, there from v_user_sync_status") == [(2, 2)]

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from sluice.core.backup.manifest import scratch
 from sluice.core.database import Database
 from sluice.core.errors import BackupFailed, MigrationFailed, Refused
 from sluice.core.store import Store
 from sluice.hooks.backup import BackupProvider
-from sluice.systems import shelf
+from sluice.systems import leftover, shelf
+from sluice.systems.lock import held
 from tests.fixtures.postgres import Postgres
 from tests.fixtures.store import connect, databases, named
 
@@ -167,3 +169,41 @@ def test_a_record_that_was_edited(store: Store, tmp_path: Path):
     shelf.record(made, made.drilled.model_copy(update={"scratch": store.dbname}))
     run(props(store, tmp_path))
     assert store.dbname in databases(store)
+
+
+def test_shared(store: Store, tmp_path: Path):
+    """Two stacks with one folder and a database of one name remove neither each other's backups nor each other's copies."""
+    other = run(props(store, tmp_path, owner="shop/staging"))["backups"][store.dbname]
+    for _ in range(3):
+        run(props(store, tmp_path, owner="shop/production"))
+    made = shelf.load(tmp_path / "backups")
+    assert [one.manifest.owner for one in made] == ["shop/production", "shop/production", "shop/staging"]
+    copies = {name for name in databases(store) if name.startswith(f"{store.dbname}_drill_")}
+    assert copies == {scratch(store.dbname, made[0].id), scratch(store.dbname, other)}
+    # Another server's backups in the same folder count for nothing here.
+    with held(store, "test") as lock:
+        assert len(shelf.load(tmp_path / "backups", owner="shop/production", system=leftover.system(lock))) == 2
+        assert shelf.load(tmp_path / "backups", owner="shop/production", system="7") == []
+
+
+def test_disk(store: Store, tmp_path: Path):
+    """What a disk refuses where nobody expected it is one clear line, and no bug."""
+    first = run(props(store, tmp_path, keep=1))["backups"][store.dbname]
+    (tmp_path / "backups" / store.dbname / f".{first}{shelf.GONE}").write_text("in the way")
+    with pytest.raises(
+        BackupFailed, match=rf"^'.*{first}' cannot be read or written \(Not a directory\): backups are kept in '.*'; mend that"
+    ):
+        run(props(store, tmp_path, keep=1))
+
+
+def test_link(store: Store, tmp_path: Path):
+    """A folder that leads nowhere is told as such."""
+    (tmp_path / "backups").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(Refused, match=r"is a link to '.*nowhere', which is not there: make that folder"):
+        run(props(store, tmp_path))
+
+
+def test_relative(store: Store, tmp_path: Path):
+    """A folder that is not the same one for each program is refused."""
+    with pytest.raises(Refused, match=r"^'backups' is no absolute path"):
+        run({**props(store, tmp_path), "folder": "backups"})

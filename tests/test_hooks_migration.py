@@ -73,10 +73,76 @@ def test_not_saved(store: Store, tmp_path: Path):
     (place / "drilled.json").unlink()
     assert why(backups=backups) == unproved
     (place / "drilled.json").write_text(proof)
-    old = {**json.loads(manifest), "made_at": time.time() - 1000}
-    (place / "manifest.json").write_text(json.dumps(old))
+    rehearsed = made.rehearsed
+    assert rehearsed
+    (place / "rehearsed.json").unlink()
+    assert why(backups=backups) == f"nothing was rehearsed on backup '{made.id}' of '{store.dbname}'{ending}"
+    shelf.record(made, rehearsed.model_copy(update={"at": time.time() - 1000}))
+    assert f"backup {made.id} has been ready for 1000 s, at most 900 s are allowed" in why(backups=backups)
+
+
+def test_slow(store: Store, tmp_path: Path):
+    """A dump, drill and rehearsal that took hours open the way: what counts is how long all has been ready."""
+    given = props(store, tmp_path)
+    backups = saved(given)
+    (made,) = shelf.load(tmp_path / "backups")
+    assert made.drilled
+    assert made.rehearsed
+    path = Path(made.folder) / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "made_at": time.time() - 20_000}))
     shelf.record(made, made.drilled)
-    assert f"backup {made.id} is 1000 s old, at most 900 s are allowed" in why(backups=backups)
+    shelf.record(made, made.rehearsed)
+    assert run(given, backups=backups)["revisions"] == {store.dbname: "0001"}
+
+
+def test_another_file(store: Store, tmp_path: Path):
+    """What runs is what was rehearsed: a file that was edited, or that came later, does not run, in either phase."""
+    given = props(store, tmp_path)
+    backups = saved(given)
+    folder = Path(given["databases"][0]["folder"])
+    up = (folder / "0001_total.sql").read_text()
+    (folder / "0001_total.sql").write_text("drop view recent;" + up)
+    with pytest.raises(Refused, match=r"^'0001_total' is not what was rehearsed for expand: its file has changed since"):
+        run(given, backups=backups)
+    (folder / "0001_total.sql").write_text(up)
+    run(given, backups=backups)
+    (folder / "0002_gone.sql").write_text("-- phase: contract\n-- way: restore-only\ndrop view recent;")
+    given["databases"][0] |= {"target": "0002"}
+    with pytest.raises(Refused, match=r"^'0002_gone' is not what was rehearsed for settle"):
+        run(given, "settle", backups=backups)
+
+
+def test_another_history(store: Store, tmp_path: Path):
+    """What was rehearsed on another history does not run: somebody has migrated since."""
+    given = props(store, tmp_path)
+    backups = saved(given)
+    run(given, backups=backups)
+    with connect(store) as connection:
+        connection.execute("alter table orders drop column total")
+        connection.execute("update sluice_history.migration set id = '0000', name = '0000_other'")
+    (Path(given["databases"][0]["folder"]) / "0000_other.sql").write_text(
+        (Path(given["databases"][0]["folder"]) / "0001_total.sql").read_text()
+    )
+    (Path(given["databases"][0]["folder"]) / "0000_other.down.sql").write_text(
+        (Path(given["databases"][0]["folder"]) / "0001_total.down.sql").read_text()
+    )
+    with pytest.raises(Refused, match="the history of migrations is not the one that expand was rehearsed on"):
+        run(given, backups=backups)
+
+
+def test_another_server(store: Store, tmp_path: Path):
+    """A backup of another server opens nothing, however well it was proved."""
+    given = props(store, tmp_path)
+    backups = saved(given)
+    (made,) = shelf.load(tmp_path / "backups")
+    assert made.drilled
+    assert made.rehearsed
+    path = Path(made.folder) / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "system": "7"}))
+    shelf.record(made, made.drilled)
+    shelf.record(made, made.rehearsed)
+    with pytest.raises(Refused, match=rf"is from system 7, and the server is system {made.manifest.system}"):
+        run(given, backups=backups)
 
 
 def test_nothing_to_lose(bare: Store, tmp_path: Path):

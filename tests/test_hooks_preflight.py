@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sluice.core.errors import Refused
 from sluice.core.split import Route
+from sluice.core.store import Store
 from sluice.hooks.preflight import PreflightProvider
 from sluice.systems import splits
 from tests.fixtures.front import Front
 from tests.fixtures.web import Answer, Web
+from tests.test_hooks_backup import props
 
 Props = dict[str, Any]
 WINDOW = {"name": "window", "ok": False, "why": "closed until Mon 09:00", "command": "pulumi config set sluice:rollout.window open"}
@@ -120,3 +123,16 @@ def test_clear_only_when_good(left: Props):
     """A refused release touches no traffic."""
     refused(preflight(split=left, facts=[WINDOW]))
     assert not splits.settled(left)
+
+
+@pytest.mark.embedded
+def test_databases(store: Store, tmp_path: Path):
+    """Where a database cannot go is told here already, with all else, before anybody hears of the release."""
+    given = props(store, tmp_path, {"0001_drop.sql": "drop table orders cascade;"})
+    said = refused(preflight(databases=given["databases"], when="pending", facts=[WINDOW])).splitlines()
+    assert said[0] == "r1 does not begin, nothing was touched: 2 things to mend"
+    assert said[2].startswith(f"  - {store.dbname}: 0001, line 1: 'orders'")
+    odd = {**given["databases"][0], "store": {**given["databases"][0]["store"], "dbname": "a=b"}}
+    assert "  - a=b: has '=' in its name, which a dump's programs would misread: rename the database" in refused(preflight(databases=[odd]))
+    gone = {**given["databases"][0], "store": {**given["databases"][0]["store"], "dbname": "gone"}}
+    assert 'database "gone" does not exist' in refused(preflight(databases=[gone]))

@@ -19,7 +19,7 @@ from sluice.core.backup.manifest import Manifest
 from sluice.core.commands import dump as say
 from sluice.core.errors import BackupFailed, Interrupted, Refused, Unreachable
 from sluice.core.store import Store
-from sluice.systems import backup, part, source, tool
+from sluice.systems import backup, leftover, part, source, tool
 from sluice.systems.backup import make
 from sluice.systems.lock import held
 from sluice.systems.shelf import check, load
@@ -267,13 +267,18 @@ def test_no_secret(big: Store, folder: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_swept(store: Store, folder: Path):
     """What a killed deployer left half made is removed by the next backup, and never listed."""
-    stale = folder / store.dbname / ".20200101T000000Z-0000.partial"
+    with held(store, "test") as lock:
+        system = leftover.system(lock)
+    stale, others = (folder / store.dbname / f".20200101T000000Z-0000.{one}.partial" for one in (system, "7"))
     stale.mkdir(parents=True, mode=0o700)
+    others.mkdir()
     stale.parent.chmod(0o700)
     (stale / "dump.pgc").write_text("half")
     assert load(folder) == []
     make(store, folder)
     assert not stale.exists()
+    # Another server's is under another lock: it may be at work.
+    assert others.exists()
 
 
 def test_locked(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch):

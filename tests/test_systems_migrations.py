@@ -121,6 +121,14 @@ def test_no_right_to_make_the_history(database: Database):
     assert str(found.value) == f"{where}: {why}: grant CREATE on the database to 'guest'"
 
 
+def test_an_event_trigger_refuses_the_history(database: Database):
+    """Where the database's own rules refuse the history table, that is what is said."""
+    database.sql("create function no() returns event_trigger language plpgsql as $$begin raise exception 'no DDL today'; end$$")
+    database.sql("create event trigger no on ddl_command_start execute function no()")
+    with pytest.raises(Refused, match=r"an event trigger of the database refuses the history table .* \(no DDL today\): let it pass"):
+        database.up(USERS)
+
+
 def test_failed_transaction_leaves_nothing(database: Database):
     """A statement that fails takes back those before it; the mended file runs from its start, and its new text is what counts."""
     texts = {"1_a.sql": "create table a (b int);\n\ninsert into a values ('secret-word')"}

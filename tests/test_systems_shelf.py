@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from sluice.core.backup.format import Compression, Format
-from sluice.core.backup.manifest import Backup, Part
+from sluice.core.backup.manifest import Backup, Part, Rehearsed
 from sluice.core.errors import BackupFailed
 from sluice.core.store import Store
 from sluice.systems import part
 from sluice.systems.backup import make
 from sluice.systems.drill import drill
-from sluice.systems.shelf import broken, check, estimates, load, prune, record, rehearsed
+from sluice.systems.shelf import broken, check, estimates, load, prune, record
 from tests.fixtures.store import databases
 from tests.test_core_backup_manifest import drilled, manifest
 
@@ -232,8 +232,8 @@ def test_hollow(bare: Store, tmp_path: Path):
 def test_estimates(tmp_path: Path):
     """Of each migration the newest rehearsal counts; a record that cannot be read is no estimate, and no stray file."""
     old, new, cut = put(tmp_path, id="a", at=1), put(tmp_path, id="b", at=2), put(tmp_path, id="c", at=3)
-    rehearsed(new, {"2_b": 12.34}, at=1764000000)
-    rehearsed(old, {"1_a": 0.5, "2_b": 3}, at=1763900000)
+    record(new, Rehearsed(steps={}, histories={}, seconds={"2_b": 12.34}, at=1764000000))
+    record(old, Rehearsed(steps={}, histories={}, seconds={"1_a": 0.5, "2_b": 3}, at=1763900000))
     (Path(cut.folder) / "rehearsed.json").write_text("{")
     assert estimates(tmp_path, database="shop") == {"1_a": "0.50 s in a rehearsal, 2025-11-23", "2_b": "12.34 s in a rehearsal, 2025-11-24"}
     assert not any("rehearsed.json" in one for one in part.wrong(Path(new.folder), (), lambda: None))

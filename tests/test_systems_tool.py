@@ -39,7 +39,7 @@ def test_env(monkeypatch: pytest.MonkeyPatch):
 def test_fails():
     """A program that fails is told by its exit code and its own last lines."""
     code = "import sys\nfor n in range(9): print('line', n, file=sys.stderr)\nsys.exit(3)"
-    wanted = f"{Path(sys.executable).name} failed with exit code 3\n  - " + "\n  - ".join(f"line {n}" for n in range(4, 9))
+    wanted = f"{Path(sys.executable).name} failed with exit code 3\n  - " + "\n  - ".join(f"line {n}" for n in range(1, 9))
     with pytest.raises(BackupFailed, match=f"^{re.escape(wanted)}$"):
         tool.run(python(code), ENV, nothing)
 

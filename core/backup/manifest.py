@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from pydantic import Field
 
+from sluice.core.backup.around import Around
 from sluice.core.backup.format import Compression, Format, file
 from sluice.core.value import Value
 
@@ -16,6 +17,7 @@ GLOBALS = "globals.sql"
 SCHEMA = "schema.sql"
 # The server's limit for names, in bytes.
 NAME = 63
+TRIAL = "_trial"
 
 
 class Part(Value):
@@ -33,9 +35,11 @@ class Manifest(Value):
 
     `made_at` is when its snapshot was taken, in seconds since the epoch, `seconds` how long it took, `size` its bytes. `rows` is the exact
     count per `schema.table`, in the same snapshot as the dump. `sequences` is each one's value before and after the dump: sequences
-    know no snapshot. `shape` is the SHA-256 of the schema's text. `joint` names the moment of the snapshot where backups of other
-    databases share it: theirs is the same text. `idle`: no transaction of the server was writing at that moment; `paused`: writers of
-    these databases were held up for it. `first` says that an empty database was allowed.
+    know no snapshot. `large` is how many large objects there are, and a digest of their contents. `shape` is the SHA-256 of the schema's
+    text. `joint` names the moment of the snapshot where backups of other databases share it: theirs is the same text. `idle`: no
+    transaction of the server was writing at that moment; `paused`: writers of these databases were held up for it. `first` says that an
+    empty database was allowed. `owner` is the stack that made it, and the only one that may remove it; `around` what the database had
+    around it.
     """
 
     id: str
@@ -52,6 +56,7 @@ class Manifest(Value):
     revision: str | None = None
     rows: dict[str, int]
     sequences: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    large: tuple[int, str] | None = None
     shape: str
     seconds: float
     size: int
@@ -59,6 +64,8 @@ class Manifest(Value):
     idle: bool = False
     paused: bool = False
     first: bool = False
+    owner: str = ""
+    around: Around | None = None
     for_release: str = ""
     notes: tuple[str, ...] = ()
 
@@ -85,18 +92,28 @@ class Drilled(Value):
 
 
 class Rehearsed(Value):
-    """What a rehearsal on a backup's copy took: `seconds` up by migration's name; `at` in seconds since the epoch."""
+    """Migrations that went through on a copy of a backup; nothing else may run on the live database.
 
-    at: float
-    seconds: dict[str, float]
+    By phase: `steps`, what ran (`Plan.contents`), and `histories`, the history that it was planned for (`Plan.basis`). `seconds` is what
+    each took upwards, by its name, `lines` are for people. `at` is when all of a release's databases were ready, in seconds since the
+    epoch; `manifest` as in `Drilled`.
+    """
+
+    at: float = 0.0
+    manifest: str = ""
+    steps: dict[str, tuple[str, ...]]
+    histories: dict[str, str]
+    seconds: dict[str, float] = {}
+    lines: tuple[str, ...] = ()
 
 
 class Backup(Value):
-    """A backup in a folder, with its drill when one has held."""
+    """A backup in a folder, with its drill and its rehearsal when they have held."""
 
     folder: str
     manifest: Manifest
     drilled: Drilled | None = None
+    rehearsed: Rehearsed | None = None
 
     @property
     def id(self) -> str:
@@ -118,3 +135,8 @@ def scratch(dbname: str, id: str) -> str:
     """Return the name of the database that a drill restores into; a long database's own name is cut, never the id."""
     tail = f"_drill_{id.replace('-', '').lower()}"
     return dbname.encode()[: NAME - len(tail)].decode(errors="ignore") + tail
+
+
+def trial(copy: str) -> str:
+    """Return the name of the database in which a rehearsal works: never the copy's own, however long that is."""
+    return copy.encode()[: NAME - len(TRIAL)].decode(errors="ignore") + TRIAL

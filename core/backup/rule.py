@@ -4,21 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sluice.core.backup.manifest import Backup, Manifest
+from sluice.core.backup.manifest import Backup, Manifest, Rehearsed
 
-# What a migration relies on must be from just before it: what is written later is lost in a restore.
+# What a migration relies on must be proved just before it: what is written later is lost in a restore.
 MOST = 900.0
 # A clock may be off by this much between two machines; a backup from further in the future is a mistake.
 SKEW = 60.0
 
 
-def stale(manifest: Manifest, now: float, most: float = MOST) -> str:
-    """Return why a backup is too old to rely on at `now` (seconds since the epoch), "" when it is not."""
-    age = now - manifest.made_at
+def stale(id: str, ready: float, now: float, most: float = MOST) -> str:
+    """Return why a backup is too old to rely on at `now`, "" when it is not; both times are in seconds since the epoch.
+
+    `ready` is when its drill and its rehearsal had ended: what they take, a large database cannot do without. What is written meanwhile is
+    not in the backup; the rule is about the time that nothing needs.
+    """
+    age = now - ready
     if age < -SKEW:
-        return f"backup {manifest.id} is from {-age:.0f} s in the future: set the clocks right, then make another"
+        return f"backup {id} is from {-age:.0f} s in the future: set the clocks right, then make another"
     if age > most:
-        return f"backup {manifest.id} is {age:.0f} s old, at most {most:.0f} s are allowed: make another"
+        return f"backup {id} has been ready for {age:.0f} s, at most {most:.0f} s are allowed: make another"
+    return ""
+
+
+def unfit(backup: Backup, *, database: str, release: str, system: str) -> str:
+    """Return why a backup does not protect a database for a release, "" when it does; `system` is the live server's."""
+    manifest, named = backup.manifest, f"backup '{backup.id}' of '{database}'"
+    if manifest.for_release != release:
+        return f"{named} was made for release '{manifest.for_release}', not for '{release}'"
+    if manifest.system != system:
+        return f"{named} is from system {manifest.system}, and the server is system {system}"
+    if not backup.verified:
+        return f"{named} has not been restored and compared"
+    return "" if backup.rehearsed else f"nothing was rehearsed on {named}"
+
+
+def unrehearsed(rehearsed: Rehearsed, phase: str, *, contents: Sequence[str], history: str) -> str:
+    """Return what would run without having been rehearsed, "" when all has been, on the same history."""
+    known = rehearsed.steps.get(phase, ())
+    if strange := [f"'{one.split()[1]}'" for one in contents if one not in known]:
+        return f"{', '.join(strange)} is not what was rehearsed for {phase}: its file has changed since, or was not there"
+    if tuple(contents) != known or history != rehearsed.histories.get(phase):
+        return f"the history of migrations is not the one that {phase} was rehearsed on: somebody has migrated since"
     return ""
 
 
@@ -34,16 +60,22 @@ def nothing(dbname: str) -> str:
 
 def hollow(manifest: Manifest) -> str:
     """Return why a backup of nothing is none, "" when it has rows, or nothing was there yet on the first deployment."""
-    if manifest.first or not empty(manifest.rows):
+    if manifest.first or not empty(manifest.rows) or (manifest.large or (0, ""))[0]:
         return ""
     return f"backup {manifest.id} of {nothing(manifest.database)}"
 
 
 def differs(
-    manifest: Manifest, *, rows: Mapping[str, int], sequences: Mapping[str, int], shape: str, change: Sequence[str] = ()
+    manifest: Manifest,
+    *,
+    rows: Mapping[str, int],
+    sequences: Mapping[str, int],
+    shape: str,
+    large: tuple[int, str] = (0, ""),
+    change: Sequence[str] = (),
 ) -> list[str]:
     """Return every difference between a manifest and its restored copy, each a sentence; `change` is how the schemas differ."""
-    found = [*_rows(manifest.rows, rows), *_sequences(manifest.sequences, sequences)]
+    found = [*_rows(manifest.rows, rows), *_sequences(manifest.sequences, sequences), *_large(manifest.large, large)]
     if shape != manifest.shape:
         found.append("\n    ".join([f"schema: SHA-256 {shape[:12]} in the copy, {manifest.shape[:12]} in the manifest", *change]))
     return found
@@ -65,6 +97,15 @@ def _sequences(wanted: Mapping[str, tuple[int, int]], seen: Mapping[str, int]) -
         f"sequence {name}: {now} in the copy, {_span(*ends)} in the manifest" for name, ends, now in both if not ends[0] <= now <= ends[1]
     ]
     return sorted([*lost, *more, *other])
+
+
+def _large(wanted: tuple[int, str] | None, seen: tuple[int, str]) -> list[str]:
+    """Compare what both know: an older manifest, or a role that may not read large objects, knows less."""
+    if wanted is None:
+        return []
+    if wanted[0] != seen[0]:
+        return [f"large objects: {seen[0]} in the copy, {wanted[0]} in the manifest"]
+    return ["large objects: other contents in the copy than in the manifest"] if all((wanted[1], seen[1])) and wanted[1] != seen[1] else []
 
 
 def _span(low: int, high: int) -> str:

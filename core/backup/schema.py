@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 
@@ -11,6 +10,9 @@ NOISE = re.compile(r"^(\\(un)?restrict .*|-- Dumped (from|by) .*)\n", re.MULTILI
 # A user mapping holds a password, and a drill's copy has none (systems/aside.py). Nothing quoted may hold an unescaped quote.
 MAPPING = re.compile(r"^CREATE USER MAPPING FOR (?:[^;']|'(?:[^']|'')*')*;\n", re.MULTILINE)
 MAPPINGS = re.compile(r"^-- Name: USER MAPPING .*\n", re.MULTILINE)
+HEADING = re.compile(r"-- Name: (.*); Type: (.*); Schema: (.*); Owner: ")
+# In CREATE TABLE: a column's name, or what it calls a constraint.
+COLUMN = re.compile(r"    (?:CONSTRAINT )?(\"[^\"]+\"|\w+)")
 SHOWN = 12
 
 
@@ -28,7 +30,32 @@ def digest(normal: str) -> str:
 
 
 def difference(old: str, new: str, *, names: tuple[str, str]) -> list[str]:
-    """Return the first lines that differ between two normal texts, as a unified diff; how many more there are, in the last."""
-    lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), *names, n=1, lineterm=""))
-    more = [f"... {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else []
-    return lines[:SHOWN] + more
+    """Return what differs between two normal texts, object by object; how many more there are, in the last.
+
+    Never their texts: a function's body, a default, or a view may hold a secret, and this goes into errors and notices.
+    """
+    before, after = _objects(old), _objects(new)
+    found = [_other(one, before.get(one), after.get(one), names) for one in sorted(before | after) if before.get(one) != after.get(one)]
+    more = [f"... {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    return found[:SHOWN] + more
+
+
+def _objects(text: str) -> dict[str, list[str]]:
+    """Take a dump apart at its own headings; what stands before the first are settings."""
+    found: dict[str, list[str]] = {}
+    name = "settings"
+    for line in text.splitlines():
+        if heading := HEADING.match(line):
+            called, kind, schema = heading.groups()
+            name = f"{kind.lower()} {called}" if schema == "-" else f"{kind.lower()} {schema}.{called}"
+        # The last column has no comma.
+        found.setdefault(name, []).append(line.removesuffix(","))
+    return found
+
+
+def _other(name: str, old: list[str] | None, new: list[str] | None, names: tuple[str, str]) -> str:
+    if old is None or new is None:
+        return f"{name}: not in the {names[0] if old is None else names[1]}"
+    lines = [one for one in (*old, *new) if (one in old) != (one in new)] if name.startswith("table ") else []
+    columns = dict.fromkeys(found[1] for one in lines if (found := COLUMN.match(one)))
+    return f"{name}: another one" + (f", in {', '.join(columns)}" if columns else "")

@@ -111,7 +111,8 @@ def psql(store: Store) -> list[str]:
 
 def amcheck(store: Store, *, jobs: int = 1) -> list[str]:
     """Build the check of every table and index; the extension must be there."""
-    return [tool(store, "pg_amcheck"), *_where(store), "-j", str(jobs)]
+    # What it takes is a pattern, in which quotes keep capitals and points as they are.
+    return [tool(store, "pg_amcheck"), *_where(store.at(f'"{store.dbname}"')), "-j", str(jobs)]
 
 
 def _where(store: Store, database: str = "-d") -> list[str]:

@@ -114,6 +114,10 @@ def _contradictions(way: str, down: str | None, loses: str) -> Iterator[str]:
 
 
 def _script(file: str, text: str, problems: list[str], *, down: bool = False) -> tuple[dict[str, Any], Script | None]:
+    if "\0" in text:
+        # The parser would end there, and everything after it would never be looked at.
+        problems.append(f"{file}: line {text[: text.index(chr(0))].count(chr(10)) + 1}: has a NUL character: save it as UTF-8 text")
+        return {}, None
     head, wrong = header.read(text)
     wrong += [f"'{key}' belongs into the up file" for key in header.UP if down and key in head]
     found: list[tuple[Statement, Any]] = []

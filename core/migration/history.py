@@ -40,6 +40,11 @@ class Plan(Value):
     # What the history was: a run refuses to follow a plan for another one.
     basis: str = ""
 
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """Return what each step does and with which text, as a rehearsal remembers it."""
+        return tuple(f"{step.action} {step.migration.name} {step.migration.sha256}" for step in self.steps)
+
 
 def revision(rows: Sequence[Row]) -> str:
     """Return the last applied id; empty when there is none."""

@@ -91,6 +91,8 @@ def refusal(node: Any) -> str:
         return "resets the session, and its time limits with it: take this out"
     if isinstance(node, SERVER) or (isinstance(node, ast.CopyStmt) and node.is_program):
         return "changes the server, not this database, so a rehearsal on a copy would do it for real: run it by hand, before the release"
+    if isinstance(node, ast.ImportForeignSchemaStmt):
+        return "asks another server what there is, which a rehearsal must not: write the CREATE FOREIGN TABLE out"
     if isinstance(node, ast.CreateFdwStmt | ast.AlterFdwStmt) or _drops(node):
         return "makes or drops what reaches other systems, and a rehearsal could not hold it back: run it by hand, before the release"
     return ""
