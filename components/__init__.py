@@ -10,8 +10,10 @@ from sluice.components.release import Release, ReleaseArgs
 from sluice.components.service import Service, ServiceArgs
 from sluice.components.smoke import SmokeTest
 from sluice.components.stack import Stack, program
+from sluice.core.migration.alembic import Alembic
 
 __all__ = [
+    "Alembic",
     "Backup",
     "Canary",
     "Database",

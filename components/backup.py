@@ -16,7 +16,8 @@ class Backup(Component):
     """Saves databases and proves each backup by a restore beside the live one, before anything is changed.
 
     `databases` are core.database.Database as data, `folder` where backups are kept, `rules` config's own (`rollout.backup`), `needed`
-    the ids that must not be pruned. Outputs: `backups`, ids by database; `lines`, a sentence each.
+    the ids that must not be pruned, `ask` (core.settings.permission.Ask as data) how to ask for leave to go back.
+    Outputs: `backups`, ids by database; `lines`, a sentence each.
     """
 
     backups: pulumi.Output[dict[str, str]]
@@ -31,12 +32,13 @@ class Backup(Component):
         folder: pulumi.Input[str],
         rules: Rules | None = None,
         needed: Sequence[str] = (),
+        ask: Mapping[str, Any] | None = None,
         common: Mapping[str, Any] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, {"release": release}, opts)
-        own = {"release": release, "settled": settled, "databases": databases, "folder": folder, "needed": list(needed)}
-        own["owner"] = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        own: dict[str, Any] = {"release": release, "settled": settled, "databases": databases, "folder": folder, "needed": list(needed)}
+        own |= {"owner": f"{pulumi.get_project()}/{pulumi.get_stack()}", **({"ask": ask} if ask else {})}
         made = backup.Backup(f"{name}-dump", {**(common or {}), **own, **(rules or Rules()).wire()}, self.below())
         self.backups = made.backups
         tell(self, made.lines)

@@ -14,11 +14,16 @@ import pulumi
 from sluice.components.stack import Stack
 from sluice.core.database import Database
 from sluice.core.errors import ConfigError, SluiceError
+from sluice.core.migration.alembic import Alembic
 from sluice.core.plan import Plan
 from sluice.core.requirement import Fact
-from sluice.core.settings import closed, missing
+from sluice.core.settings import Ask, Given, Leave, Permission, ask, closed, leave, missing
 from sluice.core.settings.tree import RELEASE, path
 from sluice.core.spec import Spec
+from sluice.core.store import Store
+
+# Of all revisions there are: the last are those that somebody means.
+SHOWN = 10
 
 
 def gather(stack: Stack, plan: Plan) -> list[Fact]:
@@ -35,10 +40,23 @@ def _window(stack: Stack) -> list[Fact]:
 
 
 def _approvals(stack: Stack, plan: Plan) -> list[Fact]:
-    spent = {nonce for record in stack.proven for nonce in record.approvals}
-    whys = missing(stack.settings.rollout.approvals, plan.release, spent)
+    whys = missing(stack.settings.rollout.approvals, plan.release, _spent(stack))
     # Each ends in the command that mends it; another stack may be the selected one.
     return [Fact(name="approval", ok=False, why=f"{why} --stack {pulumi.get_stack()}") for why in whys]
+
+
+def _spent(stack: Stack) -> set[str]:
+    return {nonce for record in stack.proven for nonce in record.approvals}
+
+
+def left(stack: Stack, plan: Plan) -> Leave:
+    """Return what people allow this release on the way to an older revision."""
+    return leave(stack.settings.rollout.permissions, plan.release, _spent(stack))
+
+
+def asked(stack: Stack, plan: Plan) -> Ask:
+    """Return how to ask them for it."""
+    return ask(stack.settings.rollout.permissions, plan.release, _spent(stack), pulumi.get_stack())
 
 
 def _content(stack: Stack, plan: Plan) -> list[Fact]:
@@ -88,7 +106,9 @@ def record(stack: Stack, plan: Plan) -> dict[str, Any]:
     if plan.settled:
         return {}
     release = stack.settings.release
-    spent = [given.nonce for given in stack.settings.rollout.approvals.given if given.release == plan.release]
+    rollout = stack.settings.rollout
+    given: list[Given | Permission] = [*rollout.approvals.given, *rollout.permissions]
+    spent = list(dict.fromkeys(one.nonce for one in given if one.release == plan.release))
     services = {
         service: {"name": spec.name, "version": spec.version, "digest": spec.digest, "spec": spec.text}
         for service, spec in plan.target.items()
@@ -119,28 +139,53 @@ def _commit() -> str | None:
     return asked.stdout.strip() or None if asked.returncode == 0 else None
 
 
-def unknown(schema: Mapping[str, str], migrations: Mapping[str, str | Path]) -> list[str]:
+def declared(migrations: str | Path | Alembic) -> dict[str, Any]:
+    """Return what a database has of its migrations: a folder of SQL files, or an Alembic tree, which a folder may be too."""
+    if isinstance(migrations, Alembic):
+        places = {"folder": _absolute(migrations.folder), "path": tuple(_absolute(one) for one in migrations.path)}
+        return {"alembic": migrations.model_copy(update={**places, "ini": migrations.ini and _absolute(migrations.ini)})}
+    folder = Path(migrations).absolute()
+    tree = any((folder / name).is_file() for name in ("env.py", "alembic.ini"))
+    return {"alembic": Alembic(folder=str(folder))} if tree else {"folder": str(folder)}
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).absolute())
+
+
+def _nowhere(name: str, target: str, migrations: Mapping[str, str | Path | Alembic]) -> Database:
+    """Return a database of which only the migrations are known."""
+    return Database(store=Store(host="", user="", dbname=name), target=target, **declared(migrations[name]))
+
+
+def unknown(schema: Mapping[str, str], migrations: Mapping[str, str | Path | Alembic]) -> list[str]:
     """Return which revisions of config no file has, and everything that is wrong with the files, each with its path."""
     return [why for name, target in schema.items() for why in _unknown(name, target, migrations)]
 
 
-def _unknown(name: str, target: str, migrations: Mapping[str, str | Path]) -> list[str]:
-    from sluice.systems.migrations import read
+def _unknown(name: str, target: str, migrations: Mapping[str, str | Path | Alembic]) -> list[str]:
+    from sluice.systems import scheme
 
     where = path(RELEASE, ["schema", name])
     if name not in migrations:
         known = ", ".join(migrations) or "none"
         return [f"{where}: the program has no migrations of a database '{name}': known are {known}"]
+    database = _nowhere(name, target, migrations)
     try:
-        ids = [one.id for one in read(Path(migrations[name]))]
+        ids = [one.id for one in scheme.of(database).all()]
     except ConfigError as error:
         return error.problems
     if target in ids:
         return []
     # In YAML 0008 without quotes is a number, and arrives as 8.
     meant = [id for id in ids if id.lstrip("0") == target.lstrip("0")]
-    hint = f"did you mean '{meant[0]}'? put it in quotes" if meant else f"known are {', '.join(ids) or 'none'}"
-    return [f"{where}: '{migrations[name]}' has no revision '{target}': {hint}"]
+    hint = f"did you mean '{meant[0]}'? put it in quotes" if meant else f"known are {', '.join(_last(ids)) or 'none'}"
+    folder = database.alembic.folder if database.alembic else migrations[name]
+    return [f"{where}: '{folder}' has no revision '{target}': {hint}"]
+
+
+def _last(ids: Sequence[str]) -> Sequence[str]:
+    return ids if len(ids) <= SHOWN else ["...", *ids[-SHOWN:]]
 
 
 def unasked(proofs: Mapping[str, Mapping[str, str]], databases: Sequence[str]) -> list[str]:
@@ -173,22 +218,18 @@ def _of(database: str, took: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(f"{database}/"): said for name, said in took.items() if name.startswith(f"{database}/")}
 
 
-def outline(schema: Mapping[str, str], migrations: Mapping[str, str | Path], took: Mapping[str, str]) -> list[str]:
+def outline(schema: Mapping[str, str], migrations: Mapping[str, str | Path | Alembic], took: Mapping[str, str]) -> list[str]:
     """Return what preview says of the migrations of databases that are not there yet."""
     from sluice.systems import schema as live
 
-    told = {name: live.outline(str(migrations[name]), target, _of(name, took)) for name, target in schema.items()}
-    return [line for name, lines in told.items() for line in _named(name, lines)]
+    return [line for name, target in schema.items() for line in live.outline(_nowhere(name, target, migrations), _of(name, took))]
 
 
-def _named(name: str, lines: Sequence[str]) -> list[str]:
-    return [f"{name}: {lines[0]}", *lines[1:]]
-
-
-def explain(wires: Sequence[Any], folder: str, took: Mapping[str, str], release: pulumi.Resource, when: str) -> None:
+def explain(wires: Sequence[Any], folder: str, took: Mapping[str, str], release: pulumi.Resource, *, when: str, ask: Ask) -> None:
     """Say what every pending migration will do to the databases as they are now, and what will be refused.
 
-    `folder` has the backups, with what their rehearsals took; `took` is what other stacks know; `when`: what is to be saved.
+    `folder` has the backups, with what their rehearsals took; `took` is what other stacks know; `when`: what is to be saved; `ask` writes
+    the command that would allow a way back.
     """
     from sluice.systems import able
     from sluice.systems import schema as live
@@ -196,7 +237,7 @@ def explain(wires: Sequence[Any], folder: str, took: Mapping[str, str], release:
     databases = [one for one in map(Database.read, wires) if one.target]
     try:
         pulumi.log.info("\n".join(line for one in databases for line in live.story(one, _estimates(one.name, folder, took))), release)
-        refusals = able.refusals(databases, when)
+        refusals = able.refusals(databases, when, ask)
     except SluiceError as error:
         pulumi.log.warn(f"what the migrations will do cannot be said: {error}", release)
         return

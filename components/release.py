@@ -22,6 +22,7 @@ from sluice.components.smoke import SmokeTest
 from sluice.components.stack import Stack
 from sluice.core.check import Check
 from sluice.core.database import Database as Wanted
+from sluice.core.migration.alembic import Alembic
 from sluice.core.moment import Moment
 from sluice.core.plan import Plan, plan, problems, text
 from sluice.core.requirement import Requirement
@@ -45,16 +46,16 @@ Checks = Callable[[Version], list[Check]]
 class ReleaseArgs:
     """What a team declares once.
 
-    `migrations` is a folder of SQL files for each database that has some; `proofs`, by database and name, are SELECTs that the restored
-    copy of a backup must pass: no row, or one that is true; `journeys` are its smoke tests (core.journey); `well` and `watch` give more
-    checks of a new version, for its health gate and for its canary, `marks` more of a live release (components.marks.At); `requirements`
-    are what the machine that deploys must have.
+    `migrations` is for each database that has some a folder of SQL files, or an Alembic tree; `proofs`, by database and name, are SELECTs
+    that the restored copy of a backup must pass: no row, or one that is true; `journeys` are its smoke tests (core.journey); `well` and
+    `watch` give more checks of a new version, for its health gate and for its canary, `marks` more of a live release (components.marks.At);
+    `requirements` are what the machine that deploys must have.
     """
 
     services: Sequence[ServiceArgs]
     databases: Sequence[str] = ()
     connections: int = 100
-    migrations: Mapping[str, str | Path] = field(default_factory=dict)
+    migrations: Mapping[str, str | Path | Alembic] = field(default_factory=dict)
     proofs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     journeys: Sequence[Mapping[str, Any]] = ()
     well: Checks | None = None
@@ -148,8 +149,9 @@ class Release(Component):
         if self.plan.first:
             pulumi.log.info("\n".join(facts.outline(named, self.args.migrations, self._took)), self)
         else:
+            ask, when = facts.asked(self.stack, self.plan), self._rules.when
             known = pulumi.Output.all(wires=self._wanted(), folder=self.runtime.backups)
-            known.apply(lambda one: facts.explain(one["wires"], one["folder"], self._took, self, self._rules.when))
+            known.apply(lambda one: facts.explain(one["wires"], one["folder"], self._took, self, when=when, ask=ask))
 
     @property
     def _took(self) -> dict[str, str]:
@@ -174,7 +176,8 @@ class Release(Component):
         props = {**self._own, "facts": told, "requirements": self.args.requirements.wire(), "plan": text(self.plan)}
         if self.database and not (self.plan.settled or self.plan.returning):
             # On the way back traffic leaves the failed version first, whatever a database has to say.
-            props |= {"databases": self._wanted(), "when": self._rules.when}
+            ask = facts.asked(self.stack, self.plan).wire()
+            props |= {"databases": self._wanted(), "when": self._rules.when, "ask": ask}
         return Preflight(f"{self.name}-preflight", props, self.below())
 
     def _baseline(self, preflight: Preflight) -> Preflight:
@@ -194,7 +197,7 @@ class Release(Component):
         )
 
     def _backup(self, ready: pulumi.Resource) -> pulumi.Resource:
-        """Save what the migrations are about to change; a way back changes nothing that it would need."""
+        """Save what the migrations are about to change; a quick return saves nothing that it does not change."""
         if not self.database:
             return ready
         self.backup = Backup(
@@ -205,6 +208,7 @@ class Release(Component):
             folder=self.runtime.backups,
             rules=self._rules,
             needed=sorted({id for record in self.stack.proven for id in record.backups.values()}),
+            ask=None if self.plan.settled else facts.asked(self.stack, self.plan).wire(),
             common=self._own,
             opts=self.below(ready, self.database.store.resource),
         )
@@ -213,7 +217,7 @@ class Release(Component):
     @property
     def _rules(self) -> Rules:
         rules = self.stack.settings.rollout.backup
-        return rules.model_copy(update={"when": "never"}) if self.plan.returning else rules
+        return rules.model_copy(update={"when": "pending"}) if self.plan.returning else rules
 
     def _migration(self, phase: Literal["expand", "settle"], after: pulumi.Resource) -> pulumi.Resource:
         if not self.database or not self.args.migrations:
@@ -241,9 +245,10 @@ class Release(Component):
     def _one(self, name: str, server: Mapping[str, Any]) -> Wanted:
         target = self.stack.settings.release.schema_.get(name, "")
         known = any(name in record.schema_ for record in self.stack.proven[:1])
-        folder = str(Path(self.args.migrations[name]).absolute()) if target else ""
-        checks = dict(self.args.proofs.get(name, {}))
-        return Wanted(store=Store(**server, dbname=name), folder=folder, target=target, known=known, checks=checks)
+        migrations = facts.declared(self.args.migrations[name]) if target else {}
+        leave, checks = facts.left(self.stack, self.plan), dict(self.args.proofs.get(name, {}))
+        wanted: dict[str, Any] = {"store": Store(**server, dbname=name), "target": target, "known": known, "checks": checks}
+        return Wanted(**wanted, downgrade=leave.downgrade, lossy=leave.of(name), **migrations)
 
     def _versions(self, ready: pulumi.Resource) -> dict[str, Deployed]:
         """Declare the released, the live and the warm versions; what serves, or has served, is frozen."""

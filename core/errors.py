@@ -18,7 +18,12 @@ from collections.abc import Sequence
 
 
 class SluiceError(Exception):
-    """The base of every error that Sluice raises on purpose: one clear line, or one line a problem."""
+    """The base of every error that Sluice raises on purpose: one clear line, or one line a problem.
+
+    `stays`: traffic must not go back to the live version, which may not run with what has been changed.
+    """
+
+    stays = False
 
 
 class ConfigError(SluiceError):

@@ -81,15 +81,16 @@ def prove(record: Record, previous: Iterable[Record], *, keep: int = KEEP) -> li
     """Return the proven releases with this one in front, newest first, each id once.
 
     The live one recorded again keeps its time and its marks; an older one (a rollback) comes to the front with a new time.
-    Approvals once spent stay spent.
+    What was once spent stays spent, also when its release falls off the end.
     """
     known = list(previous)
     same = [old for old in known if old.id == record.id]
     spent = [nonce for old in same for nonce in old.approvals]
-    changes: dict[str, Any] = {"approvals": list(dict.fromkeys(spent + record.approvals))}
-    if known and known[0].id == record.id:
-        changes |= {"at": known[0].at, "marks": known[0].marks}
+    live = known[0] if known and known[0].id == record.id else None
+    changes: dict[str, Any] = {"at": live.at, "marks": live.marks} if live else {}
     others = [old for old in known if old.id != record.id]
+    spent += [nonce for old in others[keep - 1 :] for nonce in old.approvals]
+    changes["approvals"] = list(dict.fromkeys(spent + record.approvals))
     ordered = [record.model_copy(update=changes), *others][:keep]
     left = before(ordered)
     # Only what stands is declared from its record; anything older comes back through stack history.

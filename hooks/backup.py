@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class BackupProvider(Hook):
     """Refuses what no database could become; then saves and drills each that has statements to run (`when` always: each one).
 
-    Inputs beside every hook's: `databases` (`core.database.Database`), `folder`, `when` (pending, always, never), `needed` (ids that
-    proven releases name), `owner` (the stack: only its own backups are removed), and all else of `rollout.backup`
-    (core.settings.rollout). Outputs: `backups`, ids by database; `lines`, a sentence each.
+    Inputs beside every hook's: `databases` (`core.database.Database`), `folder`, `when` (pending, always), `needed` (ids that
+    proven releases name), `owner` (the stack: only its own backups are removed), `ask` (`core.settings.permission.Ask`, optional), and
+    all else of `rollout.backup` (core.settings.rollout). Outputs: `backups`, ids by database; `lines`, a sentence each.
     """
 
     def update(self, _id: str, _olds: Any, _news: Any) -> UpdateResult:
@@ -80,9 +80,10 @@ def _again(olds: Any, outs: Any) -> dict[str, str]:
 
 def _refuse(databases: list[Database], props: Props) -> None:
     from sluice.core.errors import Refused
+    from sluice.core.settings.permission import Ask
     from sluice.systems import able
 
-    reasons = able.refusals(databases, props["when"])
+    reasons = able.refusals(databases, props["when"], Ask.read(props["ask"]) if props.get("ask") else None)
     if reasons:
         raise Refused(reasons, headline=f"{props['release']} does not begin, no database was touched:")
 
@@ -90,8 +91,7 @@ def _refuse(databases: list[Database], props: Props) -> None:
 def _rules(props: Props) -> Rules:
     from sluice.core.settings.rollout import Backup as Rules
 
-    # A way back says "never", which config cannot.
-    names = [name for name in Rules.model_fields if name != "when" and props.get(name) is not None]
+    names = [name for name in Rules.model_fields if props.get(name) is not None]
     return Rules.read({name: props[name] for name in names})
 
 
@@ -111,11 +111,10 @@ def _save(databases: list[Database], props: Props) -> dict[str, Made]:
 def _dump(database: Database, taken: Taken, rules: Rules, props: Props, clock: Clock) -> str:
     from pathlib import Path
 
-    from sluice.core.migration.history import revision
-    from sluice.systems import backup, migrations
+    from sluice.systems import backup, scheme
 
     how = {name: getattr(rules, name) for name in ("format", "compression", "jobs", "clean", "encrypt")}
-    facts = {"revision": revision(migrations.look(database.store)) or None, "release": props["release"], "owner": _owner(props)}
+    facts = {"revision": scheme.of(database).revision() or None, "release": props["release"], "owner": _owner(props)}
     return backup.make(database.store, Path(props["folder"]), taken=taken, first=not database.known, clock=clock, **how, **facts).id
 
 

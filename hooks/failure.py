@@ -32,7 +32,7 @@ def story(error: SluiceError, props: Props) -> str:
     """Go back, tell people, and return the whole line: why, what could not be done about it, who is next, where to look."""
     why = str(error)
     # After a takeover the split is somebody else's.
-    back = [] if isinstance(error, Superseded) else _tried("AND TRAFFIC IS NOT BACK", lambda: _fallback(why, props))
+    back = [] if isinstance(error, Superseded) else _tried("AND TRAFFIC IS NOT BACK", lambda: _fallback(error, props))
     told = f"{type(error).__name__}: {'; '.join([why, *back])}"
     notes = back + _tried("webhooks not told", lambda: _told(told, props))
     # Several lines stay several lines.
@@ -48,12 +48,14 @@ def _tried(what: str, step: Callable[[], list[str]]) -> list[str]:
         return [f"{what}: {error if isinstance(error, SluiceError) else locate(error)}"]
 
 
-def _fallback(why: str, props: Props) -> list[str]:
+def _fallback(error: SluiceError, props: Props) -> list[str]:
     if not props.get("fallback"):
         return []
+    if error.stays:
+        return ["traffic stays with the new version, as the live one may not run with the database as it is now: `pulumi up` goes on"]
     from sluice.systems.splits import abort
 
-    abort(dict(props["fallback"]), why)
+    abort(dict(props["fallback"]), str(error))
     return ["traffic is back on the live version"]
 
 

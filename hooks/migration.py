@@ -33,20 +33,31 @@ class MigrationProvider(Hook):
         if props.get("settled"):
             return {"revisions": {}, "seconds": {}, "lines": []}
         from sluice.core.database import Database
+        from sluice.core.errors import SluiceError
 
         databases = [Database.read(one) for one in props["databases"] if one.get("target")]
         # Backups were ready for this moment: what one database takes does not make the next one's older.
         begun = time.time()
-        lines = [line for one in databases for line in _move(one, props, begun)]
+        try:
+            lines = [line for one in databases for line in _move(one, props, begun)]
+        except SluiceError as error:
+            # The new version has proven itself, and runs with what settle does and does not do; the live one only with what was before.
+            error.stays = props["phase"] == "settle" and _settling(databases, props["release"])
+            raise
         revisions = {one.name: _revision(one) for one in databases}
         return {"revisions": revisions, "seconds": _seconds(databases, props["release"]), "lines": lines}
 
 
 def _revision(database: Database) -> str:
-    from sluice.core.migration.history import revision
-    from sluice.systems import migrations
+    from sluice.systems import scheme
 
-    return revision(migrations.look(database.store))
+    return scheme.of(database).revision()
+
+
+def _settling(databases: list[Database], release: str) -> bool:
+    from sluice.systems import schema
+
+    return any(schema.settling(one, release) for one in databases)
 
 
 def _seconds(databases: list[Database], release: str) -> dict[str, float]:
@@ -70,14 +81,18 @@ def _move(database: Database, props: Props, begun: float) -> list[str]:
 
 
 def _run(database: Database, plan: Plan, lock: Lock, props: Props, begun: float) -> list[str]:
+    from sluice.core.errors import MigrationFailed
     from sluice.hooks.stop import Stop, WatchedClock
-    from sluice.systems import migrations
+    from sluice.systems import schema, scheme
 
     if plan.steps:
         _saved(database, plan, lock, props, begun)
     lines: list[str] = []
     clock = WatchedClock(Stop())
-    ran = migrations.run(database.store, plan, check=lock.check, release=props["release"], clock=clock, log=lines.append)
+    try:
+        ran = scheme.of(database).run(plan, check=lock.check, release=props["release"], clock=clock, log=lines.append)
+    except MigrationFailed as error:
+        raise MigrationFailed(f"{error}; {schema.now(database)}") from None
     return [f"{database.name}: {line}" for line in (*plan.notes, *ran)]
 
 

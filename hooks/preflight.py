@@ -22,7 +22,7 @@ class PreflightProvider(Hook):
     """Refuses a release that should not begin; then takes traffic away from whatever an earlier release left behind.
 
     Inputs beside every hook's, all optional: `facts` (`core.requirement.Fact`), `checks` (asked once), `requirements`
-    (`core.requirement.Requirement`), `databases` (`core.database.Database`) with `when` (what a backup is asked for), and `split`, a
+    (`core.requirement.Requirement`), `databases` (`core.database.Database`) with `when` and `ask` as a backup has them, and `split`, a
     runtime's descriptor.
     """
 
@@ -71,7 +71,7 @@ def reasons(props: Props) -> list[str]:
         *(fact.line for fact in facts if not fact.ok),
         *runner.lacks(Requirement.read(props.get("requirements") or {})),
         *_asked(props.get("checks") or []),
-        *_barred(props.get("databases") or [], props.get("when") or "never"),
+        *_barred(props),
     ]
 
 
@@ -94,16 +94,18 @@ def _asked(wires: list[Props]) -> list[str]:
     return [reason(verdict, check) for verdict, check in zip(answers, checks, strict=True) if not verdict.passed]
 
 
-def _barred(wires: list[Props], when: str) -> list[str]:
+def _barred(props: Props) -> list[str]:
     """Return where databases cannot go, or not be saved, so that nobody is told of a release that ends there."""
-    if not wires:
+    if not props.get("databases"):
         return []
     from sluice.core.database import Database
     from sluice.core.errors import SluiceError
+    from sluice.core.settings.permission import Ask
     from sluice.systems import able
 
+    ask = Ask.read(props["ask"]) if props.get("ask") else None
     try:
-        return able.refusals([Database.read(one) for one in wires], when)
+        return able.refusals([Database.read(one) for one in props["databases"]], props.get("when") or "pending", ask)
     except SluiceError as error:
         return [str(error)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sluice.core.database import Database
+from sluice.core.settings.permission import Ask
 from sluice.core.store import Store, odd
 from sluice.systems import schema
 from sluice.systems.aside import ASIDE
@@ -16,14 +17,14 @@ ROLE = """
 """
 
 
-def refusals(databases: Sequence[Database], when: str) -> list[str]:
+def refusals(databases: Sequence[Database], when: str, ask: Ask | None = None) -> list[str]:
     """Return why databases cannot go where a release wants them, or else not be saved and drilled before, each with its database's name.
 
-    `when` is what a backup is asked for: pending, always, never.
+    `when` is what a backup is asked for: pending or always; `ask` writes the command that would allow a way back.
     """
     if named := [f"{one.name}: {why}" for one in databases if (why := odd(one.name))]:
         return named
-    wanted = schema.refusals(databases)
+    wanted = schema.refusals(databases, ask)
     return wanted or [f"{one.name}: {why}" for one in databases if due(one, when) for why in _unable(one.store)]
 
 

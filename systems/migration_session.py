@@ -95,8 +95,9 @@ def orphans(session: Session) -> list[str]:
 class Watch:
     """A second session that remembers who blocked the first one: after a timeout nobody knows any more."""
 
-    def __init__(self, session: Session, watched: Session) -> None:
-        self._session, self._watched = session, watched.info.backend_pid
+    def __init__(self, session: Session, watched: int) -> None:
+        """`watched` is the process of the first one's server."""
+        self._session, self._watched = session, watched
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="sluice-blockers", daemon=True)
         self.seen: list[str] = []

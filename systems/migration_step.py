@@ -260,7 +260,11 @@ def perform(run: Run, step: Step) -> None:
     """Run one step on sessions of its own; Unreachable when the server goes away beside a statement, which the row survives."""
     name = f"sluice migration {step.migration.id}"
     try:
-        with opened(run.store, name) as session, opened(run.store, f"{name} watch") as second, Watch(second, session) as watch:
+        with (
+            opened(run.store, name) as session,
+            opened(run.store, f"{name} watch") as second,
+            Watch(second, session.info.backend_pid) as watch,
+        ):
             _act(run, step, session, watch)
     except psycopg.Error as error:
         text = f"{where(run.store)}: {primary(error)}, beside the statements of migration '{step.migration.name}'"

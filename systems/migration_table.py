@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -88,11 +89,15 @@ def done(session: Session, id: str, count: int, *, action: str) -> None:
 
 def end(session: Session, id: str, *, action: str) -> None:
     """Write that a migration is applied; forget one that is reverted."""
+    _one(session, ended(action), {"id": id})
+
+
+def ended(action: str) -> str:
+    """Return the statement that `end` sends, for whoever has a session of its own; it must change one row."""
     if action == "down":
-        _one(session, "delete from sluice_history.migration where id = %(id)s and state = 'reverting'", {"id": id})
-    else:
-        query = f"update sluice_history.migration set state = 'applied', done = total, doing = 0, error = '', {END}"
-        _one(session, f"{query} where id = %(id)s and state = 'running'", {"id": id})
+        return "delete from sluice_history.migration where id = %(id)s and state = 'reverting'"
+    query = f"update sluice_history.migration set state = 'applied', done = total, doing = 0, error = '', {END}"
+    return f"{query} where id = %(id)s and state = 'running'"
 
 
 def fail(session: Session, id: str, error: str, *, action: str, doing: int = 0) -> None:
@@ -100,6 +105,21 @@ def fail(session: Session, id: str, error: str, *, action: str, doing: int = 0) 
     state = "failed" if action == "up" else "reverting"
     query = f"update sluice_history.migration set state = %(state)s, doing = %(doing)s, error = %(error)s, {END} where id = %(id)s"
     _one(session, query, {"id": id, "state": state, "error": error, "doing": doing})
+
+
+def adopt(session: Session, step: Migration) -> None:
+    """Write that a migration is applied which was so before anybody kept a history."""
+    words = {name: getattr(step, name) for name in ("id", "name", "sha256", "phase", "way", "up", "down")}
+    query = f"""
+        insert into sluice_history.migration (state, total, done, {", ".join(words)})
+        values ('applied', 0, 0, {", ".join(f"%({name})s" for name in words)}) on conflict (id) do nothing
+    """
+    session.execute(query.encode(), words)
+
+
+def forget(session: Session, ids: Sequence[str]) -> None:
+    """Forget migrations that somebody has taken back by hand."""
+    session.execute("delete from sluice_history.migration where id = any(%(ids)s)", {"ids": list(ids)})
 
 
 def mark(session: Session, id: str, total: int) -> None:

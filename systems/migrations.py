@@ -18,8 +18,8 @@ from sluice.core.migration.history import Plan, basis
 from sluice.core.migration.row import Row
 from sluice.core.store import Store
 from sluice.systems import migration_table as table
-from sluice.systems.migration_session import Session, opened, orphans, where
-from sluice.systems.migration_step import Run, perform
+from sluice.systems.migration_session import Session, limit, opened, orphans, where
+from sluice.systems.migration_step import QUESTION, Run, perform
 from sluice.systems.postgres import primary
 
 # Seconds of waiting for locks and dumps: longer, and a person should look.
@@ -110,14 +110,28 @@ def _table(session: Session, store: Store) -> None:
         raise Refused([f"{where(store)}: {why}"]) from None
 
 
-def losses(store: Store, migrations: Sequence[Migration]) -> dict[str, int]:
-    """Return what going back would lose, as each lossy migration counts it; one without `loses` is not in it."""
+def losses(store: Store, migrations: Sequence[Migration]) -> dict[str, int | str]:
+    """Return how many rows going back would lose, as each lossy migration counts them, or why they cannot be counted."""
+    lossy = [one for one in migrations if one.way == "lossy"]
+    if not lossy:
+        return {}
     try:
         with opened(store, "sluice", read=True) as session:
-            return {one.id: _count(session.execute(one.loses.encode()).fetchone()) for one in migrations if one.loses}
+            limit(session, lock=QUESTION, statement=QUESTION)
+            return {one.id: _count(session, one) for one in lossy}
     except psycopg.Error as error:
         raise Unreachable(f"{where(store)}: {primary(error)}") from None
 
 
-def _count(row: Sequence[object] | None) -> int:
-    return int(str(row[0])) if row and row[0] is not None else 0
+def _count(session: Session, migration: Migration) -> int | str:
+    if not migration.loses:
+        return "its file does not count them"
+    try:
+        row = session.execute(migration.loses.encode()).fetchone()
+        return int(str(row[0])) if row and row[0] is not None else 0
+    except ValueError:
+        return "its count is no number"
+    except psycopg.Error as error:
+        if session.closed:
+            raise
+        return primary(error)

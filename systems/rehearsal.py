@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,10 +21,10 @@ from sluice.core.backup.schema import difference
 from sluice.core.clock import Clock
 from sluice.core.database import Database
 from sluice.core.errors import BackupFailed, MigrationFailed
-from sluice.core.migration.history import Kind, Plan, plan
+from sluice.core.migration.history import Kind, Plan
 from sluice.core.migration.kind import REACHING
 from sluice.core.store import Store
-from sluice.systems import migrations, schema
+from sluice.systems import migrations, schema, scheme
 from sluice.systems.around import around, settle
 from sluice.systems.aside import QUIET, loud, quiet, watch
 from sluice.systems.copy import drop, shut
@@ -34,6 +33,8 @@ from sluice.systems.postgres import primary
 from sluice.systems.shape import shape
 
 STEP = "rehearsal"
+# Of the differences between models and database: enough to recognise them.
+SHOWN = 5
 # A session that is ended may come again at once, as those of a monitoring agent do.
 TRIES = 5
 END = "select pid, application_name, pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()"
@@ -76,25 +77,33 @@ def _walk(course: Course) -> None:
         way = schema.way(course.trial, phase)
         course.steps[phase], course.histories[phase] = way.contents, way.basis
         if way.steps:
-            migrations.prepare(course.trial.store)
+            scheme.of(course.trial).prepare()
             course.lines.append(_phase(course, phase, way))
+    course.lines += _drift(course.trial)
 
 
 def _phase(course: Course, phase: Kind, way: Plan) -> str:
-    trial = course.trial
+    trial, names = course.trial, ", ".join(step.migration.name for step in way.steps)
+    if any(step.action == "down" for step in way.steps):
+        return f"{names}: rehearsed back in {_timed(course, way):.1f} s"
     before = _own(trial.store)
-    up, names = _timed(course, way), ", ".join(step.migration.name for step in way.steps)
+    up = _timed(course, way)
     if one := next((step.migration for step in way.steps if step.migration.way != "reversible"), None):
         return f"{names}: rehearsed up in {up:.1f} s; '{one.name}' is {one.way}, so there is no way back to rehearse"
-    if half := next((step for step in way.steps if step.start), None):
-        # What its way back leads to is a schema from before, and nobody has that any more.
-        return f"{names}: rehearsed up in {up:.1f} s; '{half.migration.name}' was half done, so its way back is not rehearsed"
-    back = plan(migrations.read(Path(trial.folder)), migrations.look(trial.store), target=way.before, phase="settle")
-    down = _timed(course, back)
-    if change := difference(before, _own(trial.store), names=("before", "after")):
+    down = _timed(course, scheme.of(trial).plan(target=way.before, phase="settle"))
+    # What was half there goes back to before it.
+    whole = not any(step.start for step in way.steps)
+    if whole and (change := difference(before, _own(trial.store), names=("before", "after"))):
         raise MigrationFailed(f"the way back of {names} does not lead back:\n    " + "\n    ".join(change))
     again = _timed(course, schema.way(trial, phase))
     return f"{names}: rehearsed up in {up:.1f} s, down in {down:.1f} s, and up again in {again:.1f} s"
+
+
+def _drift(trial: Database) -> Iterator[str]:
+    """What the models have otherwise stops nothing: a tree that others publish may have said so for years."""
+    if found := scheme.of(trial).drift():
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        yield f"'{trial.target}' is other than the models in {len(found)} places: {'; '.join(found[:SHOWN])}{more}"
 
 
 def _own(store: Store) -> str:
@@ -105,7 +114,7 @@ def _own(store: Store) -> str:
 
 def _timed(course: Course, way: Plan) -> float:
     begun = time.monotonic()
-    migrations.run(course.trial.store, way, check=course.lock.check, release=STEP, log=lambda line: None)
+    scheme.of(course.trial).run(way, check=course.lock.check, release=STEP, log=lambda line: None)
     return time.monotonic() - begun
 
 

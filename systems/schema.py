@@ -3,70 +3,103 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from sluice.core.database import Database
-from sluice.core.migration.explain import Explanation, explain
-from sluice.core.migration.file import Migration, rank
+from sluice.core.errors import SluiceError
+from sluice.core.migration.dirty import begun, broken, half
+from sluice.core.migration.file import Migration
 from sluice.core.migration.headroom import tight
-from sluice.core.migration.history import Kind, Plan, plan, revision
+from sluice.core.migration.history import PHASES, Kind, Plan
 from sluice.core.migration.row import Row
-from sluice.systems import migration_facts, migrations, squawk
+from sluice.core.settings.permission import Ask
+from sluice.systems import migration_facts, migrations, older, scheme
 from sluice.systems.source import reading
+from sluice.systems.story import Ground, explained, forward, told
 
-PHASES: tuple[Kind, Kind] = ("expand", "settle")
+__all__ = ["PHASES", "bare", "moves", "now", "outline", "refusals", "settling", "story", "way"]
 
 
 def way(database: Database, phase: Kind) -> Plan:
     """Return what a phase would do. A database that is ahead by expand files alone serves the older release too, and stays as it is."""
     if not database.target:
         return Plan()
-    files, rows = migrations.read(Path(database.folder)), migrations.look(database.store)
-    ahead = _ahead(rows, database.target)
-    compatible = all(row.phase == "expand" for row in ahead)
+    found = scheme.of(database)
+    ahead, begun = found.ahead(database.target), found.begun(database.target)
+    compatible = all(one.phase == "expand" for one in begun)
+    if ahead and (database.downgrade == "exact" or (database.downgrade and not compatible)):
+        return found.plan(target=database.target, phase=phase, lossy=database.lossy, downgrade=database.downgrade)
     if phase == "settle" and ahead and compatible:
-        return Plan(notes=(_stays(database, ahead),), before=revision(rows), target=database.target)
-    # Backwards on the live database goes only who asks for it as such: here settle says what expand says.
-    return plan(files, rows, target=database.target, phase="expand" if ahead else phase, compatible=compatible)
+        return Plan(notes=(_stays(database, begun),), before=found.revision(), target=database.target)
+    # Backwards on the live database goes only who is allowed to: here settle says what expand says.
+    return found.plan(target=database.target, phase="expand" if ahead else phase, compatible=compatible)
 
 
-def refusals(databases: Sequence[Database]) -> list[str]:
-    """Return why databases cannot go where the release wants them, each with its database's name, before anything is touched."""
-    return [f"{one.name}: {why}" for one in databases for why in _refused(one)]
+def refusals(databases: Sequence[Database], ask: Ask | None = None) -> list[str]:
+    """Return why databases cannot go where the release wants them, each with its database's name, before anything is touched.
+
+    `ask` writes the command that would allow a way back, where one is all that is missing.
+    """
+    wants = {one.name: want for one in databases if (want := older.want(one))}
+    found = [f"{one.name}: {why}" for one in databases for why in (wants[one.name].reasons if one.name in wants else _refused(one))]
+    return found + (older.leave(list(wants.values()), ask) if ask else [])
 
 
-def outline(folder: str, target: str, estimates: Mapping[str, str]) -> list[str]:
+def outline(database: Database, estimates: Mapping[str, str] | None = None) -> list[str]:
     """Return what preview says of a database that is not there yet: every file up to its target."""
-    files = [one for one in migrations.read(Path(folder)) if rank(one.id) <= rank(target)]
-    alarms, note = squawk.lint(files)
+    files = scheme.of(database).until(database.target)
     return [
-        f"'' -> '{target}', from the files alone: there is no database to look at yet",
-        *(f"  {line}" for one in explain(files, {}, alarms=alarms, estimates=estimates) for line in one.lines),
-        *([f"  {note}"] if note else []),
+        f"{database.name}: '' -> '{database.target}', from the files alone: no database of this stack runs yet; `pulumi up` goes by the "
+        "history in it, if it has one",
+        *(f"  {line}" for line in forward(files, Ground(estimates=estimates), {})),
     ]
 
 
-def story(database: Database, estimates: Mapping[str, str]) -> list[str]:
-    """Return what preview says of a database: from where to where, and each pending file with its locks, sizes and findings.
+def story(database: Database, estimates: Mapping[str, str] | None = None) -> list[str]:
+    """Return what preview says of a database: from where to where, and each file to run with its locks, its SQL and its way back.
 
     `estimates` are sentences about how long files took elsewhere, by name.
     """
-    steps = [step for phase in PHASES for step in way(database, phase).steps]
-    before = revision(migrations.look(database.store))
-    files = [step.migration for step in steps if step.action == "up"]
-    explained, note = _explained(database, files, estimates)
-    lines = [f"  {line}" for one in explained for line in one.lines] + ([f"  {note}"] if note else [])
-    notes = [f"  {note}" for phase in PHASES for note in way(database, phase).notes]
-    return [f"{database.name}: '{before}' -> '{database.target}'", *lines, *notes]
+    ways, ground = {phase: way(database, phase) for phase in PHASES}, _ground(database, estimates)
+    before = scheme.of(database).revision()
+    # Of what expand leaves alone settle says why.
+    notes = [note for phase, found in ways.items() if phase == "settle" or found.steps for note in found.notes]
+    lines = [f"  {line}" for line in (*told(database, ways, ground), *notes, *_closed(database, ground))]
+    return [f"{database.name}: '{before}' -> '{database.target}'", *lines]
 
 
-def _explained(database: Database, files: Sequence[Migration], estimates: Mapping[str, str] | None = None) -> tuple[list[Explanation], str]:
-    """Explain files by the database as it is, squawk's findings among ours, or the sentence why they are missing."""
-    if not files:
-        return [], ""
+def _closed(database: Database, ground: Ground) -> list[str]:
+    """Return what would run if people allowed it."""
+    want = older.want(database)
+    if not want or not want.downgrade:
+        return []
+    return ["only if somebody allows it:", *(f"  {line}" for line in told(database, older.ways(database), ground))]
+
+
+def _ground(database: Database, estimates: Mapping[str, str] | None = None) -> Ground:
     sizes = {table: size for table, (size, _) in migration_facts.sizes(database.store).items()}
-    alarms, note = squawk.lint(files)
-    return explain(files, sizes, indexes=migration_facts.indexes(database.store), alarms=alarms, estimates=estimates), note
+    return Ground(sizes=sizes, indexes=migration_facts.indexes(database.store), estimates=estimates)
+
+
+def now(database: Database) -> str:
+    """Say what a database is after a failure: its revision, and what is there by half."""
+    try:
+        rows, revision = migrations.look(database.store), scheme.of(database).revision()
+    except SluiceError as error:
+        return f"what {database.name} is now cannot be asked ({error}); the next `pulumi up` looks"
+    halves = [half(row) for row in rows if broken(row)]
+    whole = f"{database.name} is whole at '{revision}'" if revision else f"{database.name} is as before its first migration"
+    return f"{database.name} is at '{revision}', where {' and '.join(halves)}" if halves else whole
+
+
+def settling(database: Database, release: str) -> bool:
+    """Say whether a release may have begun, in this attempt or an earlier one, what the version before it does not run with."""
+    if database.downgrade == "exact":
+        return True
+    try:
+        rows = migrations.look(database.store)
+    except SluiceError:
+        return True
+    return any(row.phase == "contract" and row.release == release and begun(row) for row in rows)
 
 
 def moves(database: Database) -> bool:
@@ -84,6 +117,8 @@ def bare(database: Database) -> bool:
 
 def _refused(database: Database) -> Sequence[str]:
     """Settle is asked only when expand has nothing to do: until then it would say that expand comes first."""
+    if not database.target:
+        return older.unnamed(database)
     first = way(database, "expand")
     found = first.refusals if first.refusals or first.steps else way(database, "settle").refusals
     return [*found, *_unsafe(database)]
@@ -94,15 +129,11 @@ def _unsafe(database: Database) -> list[str]:
     if not database.target:
         return []
     files = [step.migration for phase in PHASES for step in way(database, phase).steps if step.action == "up"]
-    findings = [(one.id, finding) for one in _explained(database, files)[0] for finding in one.findings]
+    findings = [(one.id, finding) for one in (explained(files, _ground(database))[0] if files else []) for finding in one.findings]
     broken = [f"{id}, line {finding.line}: {finding.text}" for id, finding in findings if finding.level == "error"]
     return [*broken, *(tight(migration_facts.headroom(database.store)) if files else [])]
 
 
-def _ahead(rows: Sequence[Row], target: str) -> list[Row]:
-    return [row for row in rows if rank(row.id) > rank(target)]
-
-
-def _stays(database: Database, ahead: Sequence[Row]) -> str:
-    names = ", ".join(row.name for row in ahead)
+def _stays(database: Database, begun: Sequence[Row | Migration]) -> str:
+    names = ", ".join(one.name for one in begun) or "nothing"
     return f"{database.name} stays ahead of '{database.target}' by {names}, which the older version runs with"

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from sluice.components import Stack, facts
+from sluice.components import Alembic, Stack, facts
 from sluice.core.plan import Plan, plan
 from sluice.core.record import Record
-from sluice.core.settings import parse
+from sluice.core.settings import Leave, parse
 from sluice.core.spec import Spec
+from tests.fixtures.alembic import ITEMS, add, tree
 
 NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)  # a Thursday
 ONE, TWO = "1" * 64, "2" * 64
@@ -149,6 +150,20 @@ def test_all_at_once():
     assert [line.partition(":")[0] for line in lines(there)] == ["deployment window", "approval", "content", "proven elsewhere first"]
 
 
+def test_left():
+    """A permission counts for its release until a proven release has spent its nonce, and who asks again is told so."""
+    id = stack().settings.release.id
+    given = {"release": id, "by": "ada", "nonce": "n1", "downgrade": "exact", "lossy": ["shop/0007"]}
+    fresh, spent = stack(permissions=[given]), stack(permissions=[given], proven=[record("1", spec("1"), approvals=("n1",))])
+    left, asked = (
+        (lambda there: facts.left(there, planned(there, spec("2")))),
+        (lambda there: facts.asked(there, planned(there, spec("2")))),
+    )
+    assert left(fresh) == Leave(downgrade="exact", lossy=("shop/0007",))
+    assert left(spent) == Leave()
+    assert (asked(spent).index, asked(spent).void) == (1, " again (the nonce of its permission is spent)")
+
+
 def test_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A release leaves what it takes to declare it again, and who brought it out from which commit, where there is one."""
     monkeypatch.chdir(tmp_path)
@@ -166,6 +181,10 @@ def test_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         "by": "ada",
     }
     assert Record.read({**written, "at": (NOON + timedelta(hours=1)).isoformat()}).services["web"].name == spec("2").name
+
+    given = {"release": there.settings.release.id, "by": "ada", "nonce": "n1", "downgrade": "exact"}
+    allowed = stack(permissions=[given, {**given, "release": "1-ffffff", "nonce": "n2"}])
+    assert facts.record(allowed, planned(allowed, spec("2")))["approvals"] == ["n1"]
 
     author = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
     for name, value in author.items():
@@ -227,10 +246,32 @@ def test_proofs_nobody_could_ask():
 def test_outline(tmp_path: Path):
     """Preview of an empty stack tells the migrations from their files."""
     (tmp_path / "0001_a.sql").write_text("create table a (id int);")
+    why = "no database of this stack runs yet; `pulumi up` goes by the history in it, if it has one"
     lines = facts.outline({"shop": "0001"}, {"shop": tmp_path}, {"shop/0001_a": "1.2 s on 'staging', 2026-11-03"})
-    assert lines[0] == "shop: '' -> '0001', from the files alone: there is no database to look at yet"
+    assert lines[0] == f"shop: '' -> '0001', from the files alone: {why}"
     assert lines[1].startswith("  0001_a: expand, restore-only, one transaction")
     assert lines[2] == "    estimate: 1.2 s on 'staging', 2026-11-03"
+
+
+def test_an_alembic_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A folder with env.py is an Alembic tree; its revisions are known without a database, and the last ones are told."""
+    shop = tree(tmp_path)
+    for number in range(1, 13):
+        add(shop, f"r{number}", f"r{number - 1}" if number > 1 else None, ITEMS)
+    monkeypatch.chdir(tmp_path.parent)
+    assert facts.declared(tmp_path) == {"alembic": shop}
+    assert facts.declared(Alembic(folder=tmp_path.name)) == {"alembic": shop}
+    monkeypatch.chdir(tmp_path)
+    assert facts.declared(Alembic(folder=".", ini="a.ini", path=("src",)))["alembic"].path == (str(tmp_path / "src"),)
+    assert facts.unknown({"shop": "r12"}, {"shop": tmp_path}) == []
+    assert facts.unknown({"shop": "head"}, {"shop": shop}) == [
+        f"sluice:release.schema.shop: '{tmp_path}' has no revision 'head': known are ..., r3, r4, r5, r6, r7, r8, r9, r10, r11, r12"
+    ]
+    assert facts.outline({"shop": "r1"}, {"shop": tmp_path}, {})[1].startswith("  r1_step_r1: expand, reversible")
+    (tmp_path / "env.py").write_text("import shop_models")
+    assert facts.unknown({"shop": "r1"}, {"shop": tmp_path}) == [
+        f"the Alembic tree '{tmp_path}' cannot be loaded: line 1 of env.py: ModuleNotFoundError: No module named 'shop_models'"
+    ]
 
 
 def test_took():

@@ -87,6 +87,14 @@ def shop(world: World, app: Path) -> Shop:
     return Shop(world, app)
 
 
+def test_saved_on_the_way_back(shop: Shop, world: World):
+    """A quick return saves only what it changes, also where config wants a backup with every release."""
+    proven = [shop.record("2"), shop.record("1")]
+    for version, when in (("3", "always"), ("1", "pending")):
+        shop.release(shop.stack(version, proven=proven, rollout={"backup": {"when": "always"}}))
+        assert world["shop-backup-dump"].inputs["when"] == when
+
+
 def test_children(shop: Shop, world: World):
     """The children of a release and their names are stored in state: another name is another resource."""
     stack = shop.stack("2", proven=[shop.record("1")], flags={"beta": True})
@@ -255,7 +263,7 @@ def test_preflight(shop: Shop, world: World):
     told = {**OWN, "release": release.plan.release, "settled": False}
     given = dict(world["shop-preflight"].inputs)
     assert [one["store"]["dbname"] for one in given.pop("databases")] == ["shop"]
-    assert given.pop("when") == "pending"
+    assert (given.pop("when"), given.pop("ask")["release"]) == ("pending", release.plan.release)
     assert given == {
         **told,
         "facts": [],

@@ -60,3 +60,11 @@ def test_difference():
     many = difference("", "\n".join(f"-- Name: s{n}; Type: SCHEMA; Schema: -; Owner: -" for n in range(100)), names=names)
     assert (len(many), many[-1]) == (13, "... 88 more")
     assert difference(TABLE, TABLE, names=names) == []
+
+
+def test_a_check_that_was_read_back():
+    """A check of a varchar against a list is written otherwise by the server once it was restored: it is the same one."""
+    written = "CHECK (((kind)::text = ANY ((ARRAY['a, ''b'''::character varying, 'c'::character varying(9)])::text[])))"
+    restored = "CHECK (((kind)::text = ANY (ARRAY[('a, ''b'''::character varying)::text, ('c'::character varying(9))::text])))"
+    assert normal(written) == normal(restored)
+    assert normal(written) != normal(restored.replace("'c'", "'d'"))

@@ -88,6 +88,60 @@ def test_back_that_loses():
     assert ways([A], [row(A), row(CONTRACT)], "0001", "settle", lossy=["0003"]) == ([], (last,))
 
 
+# Around older code. UNDONE is a contract that can be taken back.
+UNDONE = file("0003", "-- phase: contract\nselect 1")
+LATER = file("0004", "-- phase: contract\nselect 1")
+
+
+def both(rows: list[Row], downgrade: Any, target: str = "0001", **more: Any) -> list[Any]:
+    return [ways([A], rows, target, phase, downgrade=downgrade, **more) for phase in ("expand", "settle")]
+
+
+def test_older_code():
+    """Contracts go back before the older code comes, with what the history holds; expands stay, or go once the newer code is gone."""
+    rows = [row(A), row(B), row(UNDONE), row(LATER)]
+    first = [("down", "0004", 0), ("down", "0003", 0)]
+    early = ("'0004_m' is a contract, and goes back before the older code comes: expand first",)
+    assert both(rows, "needed") == [(first, ()), ([], early)]
+    assert both(rows, "exact") == [(first, ()), ([("down", "0002", 0)], early)]
+    assert both(rows[:2], "needed") == [([], ()), ([], ())]
+    assert both(rows[:2], "exact") == [([], ()), ([("down", "0002", 0)], ())]
+
+
+def test_older_code_that_loses():
+    """What the second phase could not do is refused in the first: what loses data, and what has no way back."""
+    lossy, gone = file("0002", "-- way: lossy\nselect 1"), file("0002", down=None)
+    why = "going back from '0002_m' loses data: allow it by name ('0002'), or release a revision from '0002' on"
+    early, late = both([row(A), row(lossy), row(UNDONE)], "exact")
+    assert early == ([("down", "0003", 0)], (why,))
+    assert late[1][0] == why
+    assert both([row(A), row(lossy), row(UNDONE)], "needed")[0] == ([("down", "0003", 0)], ())
+    assert both([row(A), row(lossy), row(UNDONE)], "exact", lossy=["0002"])[0] == ([("down", "0003", 0)], ())
+    why = "'0002_m' has no way back but a restore: release a revision from '0002' on, or restore a backup made before it"
+    assert both([row(A), row(gone)], "exact") == [([], (why,)), ([], (why,))]
+
+
+def test_older_code_in_two_releases():
+    """A contract below an expand cannot go back in one release: the expand serves the code that still runs."""
+    why = "'0003_m' goes back before the older code comes, and '0004_m' after it only once newer code is gone"
+    next = "go back to exactly '0003' first, and to '0001' after that has settled"
+    for downgrade in ("needed", "exact"):
+        assert both([row(A), row(UNDONE), row(D)], downgrade)[0][1] == (f"{why}: {next}",)
+    assert ways([A, UNDONE], [row(A), row(UNDONE), row(D)], "0003", "settle", downgrade="exact") == ([("down", "0004", 0)], ())
+
+
+def test_older_code_beside_a_half():
+    """Half of a file is finished first, also one that could stay; half of a way back goes on."""
+    half = row(parse("0002_m", SAFE.up, SAFE.down), "failed", 1)
+    why = "'0002_m' is half applied (1 of 2 statements), so there is no way back from it: release a revision from '0002' on, to finish it"
+    for downgrade in ("needed", "exact"):
+        assert both([row(A), half, row(UNDONE)], downgrade)[0] == ([("down", "0003", 0)], (why,))
+    back = row(parse("0002_m", "-- phase: contract\n" + SAFE.up, SAFE.down), "reverting", 1)
+    assert both([row(A), back], "needed")[0] == ([("down", "0002", 1)], ())
+    # A transaction left nothing to undo.
+    assert both([row(A), row(B, "running")], "exact") == [([], ()), ([], ())]
+
+
 CHANGED = file("0001", "select 3")
 
 

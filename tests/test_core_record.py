@@ -65,6 +65,14 @@ def test_spent():
     assert prove(record("1.0", 3, approvals=["y", "x"]), known)[0].approvals == ["x", "y"]
 
 
+def test_spent_for_good():
+    """What a release has spent stays spent when it falls off the end of the list, and when the one that took it over does."""
+    known = [record("0", approvals=["a"])]
+    for number in range(1, 45):
+        known = prove(record(str(number)), known)
+        assert "a" in {nonce for one in known for nonce in one.approvals}
+
+
 def test_wire():
     """A record survives the wire, where the schema revision has its plain name."""
     given = {"backups": {"shop": "b1"}, "took": {"shop/7_a": 1.5}, "marks": {"30m": "2025-11-27T12:31:00Z"}}

@@ -60,6 +60,9 @@ GOOD: dict[str, Any] = {
             "day_before_holiday": False,
         },
         "approvals": {"required": ["lead"], "given": [{"release": "1.2.0-abcdef", "by": "ada", "role": "lead", "nonce": 1}]},
+        "permissions": [
+            {"release": "1.2.0-abcdef", "by": "ada", "nonce": 2, "downgrade": "needed", "lossy": ["shop/0007"]},
+        ],
         "requires": {"stack": "organization/redcube/staging"},
         "contacts": {"lead": {"name": "Ada", "contact": "ada@example.org", "backup": "Bob"}},
         "escalation": [{"after": "15m", "to": "lead"}],

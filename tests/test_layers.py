@@ -23,7 +23,7 @@ LAYERS = {
 # none: hooks/stop.py asks its own process who started it, and answers the engine in the engine's own words.
 PACKAGES = {
     "core": {"pydantic", "pglast"},
-    "systems": {"pydantic", "httpx", "psycopg", "psutil", "jsonpath_ng", "yaml"},
+    "systems": {"pydantic", "httpx", "psycopg", "psutil", "jsonpath_ng", "yaml", "alembic", "sqlalchemy"},
     "hooks": {"pydantic", "pulumi", "psutil", "google"},
     "runtimes": {"pulumi"},
     "components": {"pulumi"},

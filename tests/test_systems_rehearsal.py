@@ -230,7 +230,7 @@ def test_half_done(store: Store, tmp_path: Path):
         connection.execute("delete from orders where id > 1")
     database, copy = given(store, tmp_path, files)
     (line,) = rehearse(database, copy).lines
-    assert re.fullmatch(r"0001_a: rehearsed up in \d\.\d s; '0001_a' was half done, so its way back is not rehearsed", line)
+    assert re.fullmatch(r"0001_a: rehearsed up in \d\.\d s, down in \d\.\d s, and up again in \d\.\d s", line)
 
 
 def test_one_at_a_time(store: Store, tmp_path: Path):

@@ -10,6 +10,9 @@ NOISE = re.compile(r"^(\\(un)?restrict .*|-- Dumped (from|by) .*)\n", re.MULTILI
 # A user mapping holds a password, and a drill's copy has none (systems/aside.py). Nothing quoted may hold an unescaped quote.
 MAPPING = re.compile(r"^CREATE USER MAPPING FOR (?:[^;']|'(?:[^']|'')*')*;\n", re.MULTILINE)
 MAPPINGS = re.compile(r"^-- Name: USER MAPPING .*\n", re.MULTILINE)
+# `varchar_column in ('a', 'b')`: the server writes its cast around the array, and, once that was read back, around each item.
+ITEM = r"E?'(?:[^']|'')*'::character varying(?:\(\d+\))?"
+CAST = re.compile(rf"\(ARRAY\[({ITEM}(?:, {ITEM})*)\]\)::text\[\]")
 HEADING = re.compile(r"-- Name: (.*); Type: (.*); Schema: (.*); Owner: ")
 # In CREATE TABLE: a column's name, or what it calls a constraint.
 COLUMN = re.compile(r"    (?:CONSTRAINT )?(\"[^\"]+\"|\w+)")
@@ -20,8 +23,13 @@ def normal(text: str) -> str:
     """Return a schema dump's text without its noise."""
     for pattern in (NOISE, MAPPING, MAPPINGS):
         text = pattern.sub("", text)
+    text = CAST.sub(lambda found: f"ARRAY[{re.sub(ITEM, _cast, found[1])}]", text)
     lines = [line.rstrip() for line in text.splitlines()]
     return "\n".join(line for line in lines if line not in ("", "--")) + "\n"
+
+
+def _cast(found: re.Match[str]) -> str:
+    return f"({found[0]})::text"
 
 
 def digest(normal: str) -> str:

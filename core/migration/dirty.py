@@ -16,12 +16,12 @@ def stands(row: Row) -> bool:
 
 def begun(row: Row) -> bool:
     """Say whether anything of a migration may be in the database: a transaction that did not end leaves nothing."""
-    return stands(row) or _marked(row, row.migration.forward)
+    return stands(row) or (row.doing > 0 if row.alembic else _marked(row, row.migration.forward))
 
 
 def untouched(row: Row) -> bool:
     """Say whether nothing of a way back has happened."""
-    return not _marked(row, _back(row))
+    return row.doing == 0 if row.alembic else not _marked(row, _back(row))
 
 
 def _marked(row: Row, script: Script) -> bool:
@@ -30,6 +30,13 @@ def _marked(row: Row, script: Script) -> bool:
         return False
     first = script.statements[0]
     return row.done > 0 or bool(script.backfill) or first.alone or first.commits
+
+
+def broken(row: Row) -> bool:
+    """Say whether a part of a migration may be in the database, and another part not."""
+    if row.state == "reverting":
+        return not untouched(row)
+    return row.state != "applied" and begun(row)
 
 
 def half(row: Row) -> str:

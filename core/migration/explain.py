@@ -15,6 +15,14 @@ from sluice.core.migration.script import Statement
 from sluice.core.settings.duration import text as span
 from sluice.core.value import Value
 
+# The rules say how a SQL file does it; a revision does it otherwise.
+REVISED = (
+    ("in a file with '-- phase: contract'", 'in a revision with `sluice_phase = "contract"`'),
+    (", in a file with '-- transaction: none'", ", in a revision with `op.get_context().autocommit_block()`"),
+    ("'-- backfill: batch=1000', with the rows chosen in a subquery with LIMIT :batch", "change them in batches, outside of migrations"),
+    ("in the next file", "in the next revision"),
+    ("write a .down.sql file beside it if there can be one", "write its downgrade() if there can be one"),
+)
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -117,6 +125,8 @@ def _one(migration: Migration, seen: _Seen, alarms: Sequence[Alarm]) -> Explanat
         findings += [] if seen.there(node) else _findings(migration, statement, node, seen)
         findings += _alarms([one for one in alarms if one.statement == number - 1], node, seen)
         seen.add(node)
+    if migration.unseen:
+        lines.append(f"  what else it does cannot be said without a connection ({migration.unseen})")
     lines += [f"  {one.level}, line {one.line}: {one.text}" for one in findings]
     return Explanation(id=migration.id, lines=tuple(lines), findings=tuple(findings))
 
@@ -132,7 +142,7 @@ def _head(migration: Migration) -> str:
 def _whole(migration: Migration) -> Iterator[Finding]:
     if migration.way == "restore-only":
         text = "there is no way back but a restore: write a .down.sql file beside it if there can be one"
-        yield Finding(level="warning", rule="way back", line=1, text=text)
+        yield Finding(level="warning", rule="way back", line=1, text=_said(migration, text))
 
 
 def _costs(node: Any, seen: _Seen) -> str:
@@ -164,13 +174,20 @@ def _findings(migration: Migration, statement: Statement, node: Any, seen: _Seen
     batched = migration.forward.backfill is not None
     for breach in breaches(node, phase=migration.phase, validated=seen.validated(node), batched=batched):
         if not seen.new(breach.table):
-            yield _finding(breach, statement, seen.size(breach.table))
+            yield _finding(migration, breach, statement, seen.size(breach.table))
 
 
-def _finding(breach: Breach, statement: Statement, size: int) -> Finding:
+def _said(migration: Migration, text: str) -> str:
+    for file, revision in REVISED if migration.kind == "alembic" else ():
+        text = text.replace(file, revision)
+    return text
+
+
+def _finding(migration: Migration, breach: Breach, statement: Statement, size: int) -> Finding:
     serious = breach.always or size >= LARGE
     where = f"'{breach.table}'" + (f" ({human(size)})" if size else "")
-    return Finding(level="error" if serious else "warning", rule=breach.rule, line=statement.line, text=f"{where}: {breach.text}")
+    text = f"{where}: {_said(migration, breach.text)}"
+    return Finding(level="error" if serious else "warning", rule=breach.rule, line=statement.line, text=text)
 
 
 def _alarms(alarms: Sequence[Alarm], node: Any, seen: _Seen) -> Iterator[Finding]:

@@ -19,7 +19,10 @@ Way = Literal["reversible", "lossy", "restore-only"]
 
 
 class Migration(Value):
-    """One step of a database's schema: `id` is its revision, `up` and `down` the texts, `sha256` is over both."""
+    """One step of a database's schema: `id` is its revision, `up` and `down` the texts, `sha256` is over both.
+
+    Of an Alembic revision the texts are what it renders without a connection; `unseen` says why that is not all of it.
+    """
 
     id: str
     name: str
@@ -31,6 +34,8 @@ class Migration(Value):
     up: str
     down: str
     sha256: str
+    kind: Literal["sql", "alembic"] = "sql"
+    unseen: str = ""
 
 
 Rank = tuple[tuple[int, int, str], ...]

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
 from typing import Literal
 
+from sluice.core.database import Downgrade
 from sluice.core.migration import dirty
 from sluice.core.migration.file import Migration, rank, ranked
 from sluice.core.migration.row import Row
 from sluice.core.value import Value
 
 Kind = Literal["expand", "settle"]
+PHASES: tuple[Kind, Kind] = ("expand", "settle")
 
 
 class Step(Value):
@@ -65,15 +68,19 @@ def plan(
     phase: Kind,
     compatible: bool = False,
     lossy: Collection[str] = (),
+    downgrade: Downgrade | None = None,
 ) -> Plan:
     """Return the way to a revision; the empty target is the database before its first migration.
 
     `expand` only goes forward and leaves contract files for `settle`, which makes the database exactly the target, backwards too.
-    `compatible`: the target's record says that it runs on a newer database; `lossy`: ids whose way back may lose data.
+    `compatible`: the target's record says that it runs on a newer database; `lossy`: ids whose way back may lose data; `downgrade`:
+    older code is coming, and what goes back does so around it: contracts in `expand`, expands in `settle`.
     """
     way = _Way(files, rows, target, compatible, lossy)
     way.compare()
-    if not way.refusals:
+    if not way.refusals and downgrade:
+        way.older(phase, exact=downgrade == "exact")
+    elif not way.refusals:
         way.expand() if phase == "expand" else way.settle()
     return way.plan()
 
@@ -218,6 +225,28 @@ class _Way:
 
     def _contracts(self, one: Migration) -> bool:
         return any(row.id == one.id and row.phase == "contract" and dirty.begun(row) for row in self.rows)
+
+    # Back, around older code: to undo a contract is to expand, and to undo an expand is to contract.
+
+    def older(self, phase: Kind, *, exact: bool) -> None:
+        """Undo contracts before the older code comes, and the expands below them, if asked for, once the newer code is gone."""
+        begun = [row for row in self._ahead() if dirty.begun(row)]
+        contracts = list(takewhile(lambda row: row.phase == "contract", begun))
+        expands = begun[len(contracts) :]
+        for row in contracts + (expands if exact else [row for row in expands if not dirty.stands(row)]):
+            self._down(row)
+        self._apart(expands)
+        if phase == "settle" and contracts:
+            self.refusals.append(f"'{contracts[0].name}' is a contract, and goes back before the older code comes: expand first")
+        # Both phases are refused for what either could not do: the second one comes too late to find out.
+        mine = {row.id for row in (contracts if phase == "expand" else expands)}
+        self.steps = [step for step in self.steps if step.migration.id in mine]
+
+    def _apart(self, expands: Sequence[Row]) -> None:
+        buried = next((row for row in expands if row.phase == "contract"), None)
+        if buried and not self.refusals:
+            why = f"'{buried.name}' goes back before the older code comes, and '{expands[0].name}' after it only once newer code is gone"
+            self.refusals.append(f"{why}: go back to exactly '{buried.id}' first, and to '{self.target}' after that has settled")
 
     def _down(self, row: Row) -> None:
         if not dirty.begun(row):

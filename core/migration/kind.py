@@ -79,13 +79,23 @@ def repeatable(node: Any) -> bool:
     return isinstance(node, (*AGAIN, ast.VacuumStmt))
 
 
+def transaction(node: Any) -> bool:
+    """Say whether a statement opens or ends a transaction."""
+    return isinstance(node, ast.TransactionStmt)
+
+
+def limit(node: Any) -> bool:
+    """Say whether a statement sets one of the session's time limits."""
+    return isinstance(node, ast.VariableSetStmt) and node.name in LIMITS
+
+
 def refusal(node: Any) -> str:
     """Return why a statement cannot be part of a migration; empty when it can."""
-    if isinstance(node, ast.TransactionStmt):
+    if transaction(node):
         return "opens or ends a transaction: each file has its own, so take this out"
     if isinstance(node, ast.CopyStmt) and node.filename is None:
         return "copies from or to the client, which sends no rows: write INSERT, or load the rows in a script of your own"
-    if isinstance(node, ast.VariableSetStmt) and node.name in LIMITS:
+    if limit(node):
         return f"sets {node.name}: write '-- {node.name}: 2s' at the top instead, which also holds for retries"
     if isinstance(node, ast.DiscardStmt) or (isinstance(node, ast.VariableSetStmt) and node.kind == enums.VariableSetKind.VAR_RESET_ALL):
         return "resets the session, and its time limits with it: take this out"
@@ -103,6 +113,11 @@ def _drops(node: Any) -> bool:
     if not isinstance(node, ast.DropStmt) or node.removeType != enums.ObjectType.OBJECT_EXTENSION:
         return False
     return any(name.sval in REACHING for name in node.objects or ())
+
+
+def extension(node: Any) -> str:
+    """Return the extension that a statement makes, or ""."""
+    return str(node.extname) if isinstance(node, ast.CreateExtensionStmt) else ""
 
 
 def index(node: Any) -> tuple[str, str]:

@@ -8,6 +8,8 @@ from typing import Literal
 from sluice.core.migration.file import Migration, Phase, Way, parse
 from sluice.core.value import Value
 
+# What is kept of an Alembic revision begins so.
+ALEMBIC = "-- alembic: "
 State = Literal["running", "applied", "reverting", "failed"]
 
 
@@ -35,6 +37,11 @@ class Row(Value):
     begun_at: datetime | None = None
     ended_at: datetime | None = None
     seconds: float | None = None
+
+    @property
+    def alembic(self) -> bool:
+        """Say whether it is of a revision, whose texts are not all of it."""
+        return self.up.startswith(ALEMBIC)
 
     @property
     def migration(self) -> Migration:

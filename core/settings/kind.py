@@ -152,6 +152,11 @@ Revision = Annotated[
     BeforeValidator(_word(r"[A-Za-z0-9]{1,32}", "is not a revision: letters and digits, at most 32")),
     Takes("revision"),
 ]
+Loss = Annotated[
+    str,
+    BeforeValidator(_word(f"{NAME}/[A-Za-z0-9]{{1,32}}", "is not a migration: write 'database/revision'")),
+    Takes("migration"),
+]
 StackName = Annotated[
     str,
     BeforeValidator(_word(f"{NAME}/{NAME}/{NAME}", "is not the whole name of a stack: write 'organization/project/stack'")),

@@ -18,6 +18,7 @@ from sluice.core.settings.check import Checks, Threshold
 from sluice.core.settings.kind import Duration, Length, Name, StackName, Text, Truth, Whole
 from sluice.core.settings.mark import Mark, Marked
 from sluice.core.settings.people import Escalation, Person, Webhook
+from sluice.core.settings.permission import Permission
 from sluice.core.settings.step import Rung, Step
 from sluice.core.settings.window import Windows
 from sluice.core.value import Value
@@ -43,7 +44,7 @@ class Backup(Value):
     """What is saved before a migration, and restored to prove it."""
 
     when: Literal["pending", "always"] = Field(
-        default="pending", description="pending: when a database has statements to run; always: with every release; never on a way back"
+        default="pending", description="pending: when a database has statements to run; always: with every release but a quick return"
     )
     format: Format = Field(
         default=Format.CUSTOM, description="pg_dump's format: custom, directory (dumped in parallel), or plain with gzip"
@@ -96,6 +97,7 @@ class Rollout(Value):
     deadlines: Deadlines = Field(default=Deadlines(), description="how long other moments may take")
     windows: Windows | None = Field(default=None, description="when releases may begin; default: at any time")
     approvals: Approvals = Field(default=Approvals(), description="who must approve a release, and who has")
+    permissions: list[Permission] = Field(default=[], description="what one release may do once; what they do not fit they do not allow")
     requires: Requires | None = Field(default=None, description="what must have been proven elsewhere first")
     contacts: dict[Name, Person] = Field(default={}, description="who has which role")
     escalation: list[Escalation] = Field(default=[], description="who is next when a release fails; default: all of `contacts`")

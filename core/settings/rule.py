@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -226,12 +226,22 @@ def thaws(case: Case) -> Iterator[Problem]:
 @rule(f"{ROLLOUT}.approvals")
 def once(case: Case) -> Iterator[Problem]:
     """No nonce is used twice."""
+    yield from _twice(f"{ROLLOUT}.approvals", "given", "approval", [given.nonce for given in case.rollout.approvals.given])
+
+
+@rule(f"{ROLLOUT}.permissions")
+def single(case: Case) -> Iterator[Problem]:
+    """No nonce is used twice for permissions either."""
+    yield from _twice(ROLLOUT, "permissions", "permission", [one.nonce for one in case.rollout.permissions])
+
+
+def _twice(root: str, name: str, what: str, nonces: Sequence[str]) -> Iterator[Problem]:
     seen: dict[str, int] = {}
-    for number, given in enumerate(case.rollout.approvals.given):
-        first = seen.setdefault(given.nonce, number)
+    for number, nonce in enumerate(nonces):
+        first = seen.setdefault(nonce, number)
         if first != number:
-            text = f"'{given.nonce}' is also the nonce of given[{first}]: each approval needs its own"
-            yield Problem(f"{ROLLOUT}.approvals.given[{number}].nonce", text)
+            text = f"'{nonce}' is also the nonce of {name}[{first}]: each {what} needs its own"
+            yield Problem(f"{root}.{name}[{number}].nonce", text)
 
 
 @rule(f"{ROLLOUT}.contacts", f"{ROLLOUT}.escalation")

@@ -1,5 +1,7 @@
 """The demo: redcube goes from 1.0.0 to 1.1.0 under load, with a migration; 1.4.0's breaks in its rehearsal, 1.2.0 at its first step.
 
+Between them staging shows a way back that would lose data (1.7.0), and a migration that is cut in two (1.8.0).
+
 Everything is done with plain Pulumi commands on a copy of the program in .demo, as a team would in its own checkout.
 """
 
@@ -11,12 +13,15 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from bench.load import Ask, Load, Tally, post
 
@@ -69,6 +74,8 @@ class Demo:
         with load() as running:
             self.release("1.1.0")
             self.rehearsed("1.4.0", back="1.1.0")
+            self.lossy("1.7.0", back="1.1.0")
+            self.half("1.8.0")
             self.release("1.2.0", bad=True)
             self.back("1.1.0")
             tally = running.stop()
@@ -89,6 +96,25 @@ class Demo:
         self.up("staging", f"{version} to staging, with a migration that breaks", bad=True)
         configure("staging", {"sluice:release.version": back, SCHEMA: "0001"})
 
+    def lossy(self, version: str, *, back: str) -> None:
+        """Show a way back that loses data: refused with what it would cost, then allowed by the command that the refusal prints."""
+        configure("staging", {"sluice:release.version": version, SCHEMA: "0007"})
+        self.up("staging", f"{version} to staging, whose contract drops a column")
+        configure("staging", {"sluice:release.version": back, SCHEMA: "0001"})
+        told = self.refused("staging", f"config set back to {back}, which needs that column")
+        shell(told[-1].partition("runs: ")[2])
+        self.up("staging", f"{back} again, allowed to lose what that column held")
+
+    def half(self, version: str) -> None:
+        """Show a migration whose session dies between its statements: what is said of it, and how it is finished."""
+        configure("staging", {"sluice:release.version": version, SCHEMA: "0008"})
+        with cut("staging"):
+            self.up("staging", f"{version} to staging, its migration cut in two", bad=True)
+        told = self.refused("staging", f"{version} again: was the second half done?")
+        # Whoever has looked says so: it was not, the index is not valid.
+        ask("staging", told[0].partition("if not, run in psql: ")[2].partition(";")[0])
+        self.up("staging", f"{version} to staging, from where it was")
+
     def back(self, version: str) -> None:
         """Write the proven version back: nothing has to be rolled back, as nothing else has the traffic."""
         configure("production", {"sluice:release.version": version})
@@ -107,15 +133,17 @@ class Demo:
             sys.exit(f"the demo expected {wanted} here: see {PLACE / 'up.log'}; the stacks stay as they are, `make down` ends them")
         self.rows.append(Row(what, f"stopped: {error.partition('failed at ')[2][:60]}" if bad else "green", took))
 
-    def refused(self, stack: str, what: str) -> None:
-        """Show what preflight says to a release that nobody has approved."""
+    def refused(self, stack: str, what: str) -> list[str]:
+        """Show what a release is told that must not begin, and return its reasons."""
         title(f"{what}:  pulumi up --stack {stack}")
         begun = time.monotonic()
         code, said = watch(stack)
         if code == 0:
             sys.exit("the demo expected a refusal here")
-        print("\n".join(f"  {line.strip()}" for line in said.splitlines() if "approv" in line and "error" not in line)[:600])
+        told = reasons(said)
+        print("\n".join(f"  - {line}" for line in told))
         self.rows.append(Row(what, "refused, nothing touched", time.monotonic() - begun))
+        return told
 
     def close(self, tally: Tally) -> None:
         """Print the table."""
@@ -227,6 +255,58 @@ def reason(said: str) -> str:
         line.partition("error: ")[2] for line in said.splitlines() if line.strip().startswith("error: ") and "update failed" not in line
     ]
     return told[0] if told else ""
+
+
+def reasons(said: str) -> list[str]:
+    """Return what a refusal says under its headline."""
+    lines = said.partition("Diagnostics:")[2].partition("Outputs:")[0].splitlines()
+    return [line.strip().removeprefix("- ") for line in lines if line.strip().startswith("- ")]
+
+
+@contextmanager
+def cut(stack: str) -> Iterator[None]:
+    """End the session that builds an index of the user database, as a crash would: between the statements of its migration."""
+    begun = threading.Event()
+    ender = threading.Thread(target=_end, args=(stack, begun), daemon=True)
+    ender.start()
+    begun.wait(10)
+    yield
+    ender.join(10)
+
+
+def _end(stack: str, begun: threading.Event) -> None:
+    building = "datname = current_database() and query ilike 'create unique index concurrently%' and wait_event_type = 'Lock'"
+    # An index is built concurrently only once older snapshots are gone: this is one.
+    with connected(stack) as old, connected(stack) as other:
+        old.execute("begin transaction isolation level repeatable read")
+        old.execute("select count(*) from pg_class")
+        begun.set()
+        for _ in range(1200):
+            if other.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {building}").fetchall():
+                return
+            time.sleep(0.05)
+
+
+def connected(stack: str) -> psycopg.Connection[Any]:
+    """Connect to the user database of a stack as its server's owner, each statement by itself."""
+    from sluice.runtimes.process.folder import Folder
+
+    passfile = Folder(Path(os.environ["SLUICE_HOME"]) / f"sluice-{stack}").passfile("redcube-database-server")
+    where = output(stack, "databases")["redcube_users"]
+    return psycopg.connect(**where, user="sluice", passfile=str(passfile), autocommit=True)
+
+
+def ask(stack: str, query: str) -> None:
+    """Run a statement in the user database of a stack."""
+    print(f"  psql redcube_users: {query}")
+    with connected(stack) as connection:
+        connection.execute(query.encode())
+
+
+def shell(command: str) -> None:
+    """Run a command that was printed, as a person would paste it."""
+    print(f"  {os.environ.get('USER', 'somebody')} allows it, with that command")
+    subprocess.run(["bash", "-c", command], cwd=PROGRAM, check=True, capture_output=True)
 
 
 def weight(stack: str) -> tuple[str, int]:

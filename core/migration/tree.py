@@ -1,0 +1,241 @@
+"""The way of a database to a revision of an Alembic tree: a pure machine over the tree, the revisions that are there, and the history.
+
+What is there is what Alembic's own table says: its row changes in the revision's own transaction. The history adds what a checkout
+without newer revisions would lack, and where a revision that commits by itself has been interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from sluice.core.database import Downgrade
+from sluice.core.migration.alembic import Alembic
+from sluice.core.migration.dirty import TABLE
+from sluice.core.migration.file import Migration
+from sluice.core.migration.history import Kind, Plan, Step
+from sluice.core.migration.revision import Revision, Tree, revises
+from sluice.core.migration.row import Row
+from sluice.core.migration.script import STATEMENT, Script, Wrong, split
+
+# A database that stands on two branches, which a later revision joins, has several.
+JOIN = "+"
+
+
+def revision(heads: Iterable[str]) -> str:
+    """Return where a database stands, in one text."""
+    return JOIN.join(sorted(heads))
+
+
+def basis(heads: Iterable[str], rows: Sequence[Row]) -> str:
+    """Return the SHA-256 of what a plan depends on."""
+    facts = sorted((row.id, row.state, row.doing) for row in rows)
+    return hashlib.sha256(repr((sorted(heads), facts)).encode()).hexdigest()
+
+
+class Known:
+    """All revisions that are known: those of the tree, and newer ones that the history has kept."""
+
+    def __init__(self, tree: Tree, rows: Sequence[Row]) -> None:
+        self.revisions: dict[str, Revision] = {one.id: one for one in tree.revisions}
+        self.kept: set[str] = set()
+        waiting = [row for row in rows if row.id not in self.revisions and revises(row.up) is not None]
+        while ready := [row for row in waiting if all(id in self.revisions for id in revises(row.up) or ())]:
+            for row in ready:
+                self.revisions[row.id] = Revision(migration=stored(row, tree), revises=revises(row.up) or ())
+                self.kept.add(row.id)
+            waiting = [row for row in waiting if row.id not in self.revisions]
+
+    def below(self, ids: Iterable[str]) -> set[str]:
+        """Return revisions with all that they need."""
+        found: set[str] = set()
+        left = [id for id in ids if id in self.revisions]
+        while left:
+            if (id := left.pop()) not in found:
+                found.add(id)
+                left += self.revisions[id].revises
+        return found
+
+    def order(self, ids: Collection[str]) -> list[Migration]:
+        """Return revisions in an order in which they can be applied."""
+        return [one.migration for one in self.revisions.values() if one.id in ids]
+
+
+def stored(row: Row, tree: Tree) -> Migration:
+    """Return what the history has kept of a revision: its way back in SQL, with the change of Alembic's own table."""
+    parents = revises(row.up) or ()
+    back = _back(row, parents, tree) if row.down and len(parents) <= 1 else None
+    facts = {name: getattr(row, name) for name in ("id", "name", "phase", "way", "up", "down", "sha256")}
+    return Migration(**facts, forward=Script(statements=()), back=back, loses="", kind="alembic")
+
+
+def _back(row: Row, parents: Sequence[str], tree: Tree) -> Script | None:
+    table = ".".join('"' + part.replace('"', '""') + '"' for part in (tree.schema_, tree.table) if part)
+    moved = f"update {table} set version_num = '{parents[0]}'" if parents else f"delete from {table}"
+    try:
+        found = [one for one, _ in split(f"{row.down}\n;{moved} where version_num = '{row.id}'")]
+    except Wrong:
+        return None
+    return Script(statements=tuple(found), statement_timeout=STATEMENT)
+
+
+def plan(
+    spec: Alembic,
+    tree: Tree,
+    heads: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    target: str,
+    phase: Kind,
+    compatible: bool = False,
+    lossy: Collection[str] = (),
+    downgrade: Downgrade | None = None,
+) -> Plan:
+    """Return the way to a revision, as `core.migration.history.plan` does for files, with the same meaning of all that is asked."""
+    way = _Way(spec, tree, heads, rows, target, compatible, lossy)
+    way.compare()
+    if not way.refusals and way.ahead and downgrade:
+        way.older(phase, exact=downgrade == "exact")
+    elif not way.refusals:
+        way.expand() if phase == "expand" else way.settle()
+    facts: dict[str, Any] = {"refusals": tuple(way.refusals), "notes": tuple(way.notes), "before": revision(heads), "target": target}
+    return Plan(steps=tuple(way.steps), basis=basis(heads, rows), **facts)
+
+
+class _Way:
+    """A plan in the making."""
+
+    def __init__(
+        self, spec: Alembic, tree: Tree, heads: Sequence[str], rows: Sequence[Row], target: str, compatible: bool, lossy: Collection[str]
+    ) -> None:
+        self.spec, self.tree, self.heads, self.target, self.compatible, self.lossy = spec, tree, heads, target, compatible, lossy
+        self.rows = {row.id: row for row in rows}
+        self.known = Known(tree, rows)
+        there, wanted = self.known.below(heads), self.known.below(target.split(JOIN))
+        self.there = there
+        self.pending, self.ahead = self.known.order(wanted - there), self.known.order(there - wanted)[::-1]
+        self.steps: list[Step] = []
+        self.refusals: list[str] = []
+        self.notes: list[str] = []
+
+    # What is there, against what should be.
+
+    def compare(self) -> None:
+        """Refuse a tree or a database in which it is not clear what comes next."""
+        self.refusals += [*self._tree(), *self._database(), *self._doubts()]
+        if self.pending and self.ahead and not self.refusals:
+            why = f"the database is at '{revision(self.heads)}', which is on another branch than '{self.target}'"
+            self.refusals.append(f"{why}: release a revision that joins them (`alembic merge`)")
+        changed = [row.name for row in self.rows.values() if row.id in self.there and self._other(row)]
+        self.notes += [f"changed since applied, which Alembic allows: {', '.join(changed)}"] if changed else []
+
+    def _tree(self) -> Iterator[str]:
+        if len(self.tree.heads) > 1:
+            names = " and ".join(f"'{id}'" for id in self.tree.heads)
+            what = f"'{self.spec.folder}' has {len(self.tree.heads)} heads, {names}"
+            yield f"{what}: join them with `alembic merge`, and release what it writes"
+        for id in self.target.split(JOIN):
+            if id and id not in self.known.revisions:
+                yield f"revision '{id}' is neither in '{self.spec.folder}' nor in the database: check the release"
+
+    def _database(self) -> Iterator[str]:
+        for id in self.heads:
+            if id not in self.known.revisions:
+                why = f"the database is at revision '{id}', which is neither in '{self.spec.folder}' nor in its history"
+                yield f"{why}: release from a checkout that has it"
+        files = [row.name for row in self.rows.values() if revises(row.up) is None]
+        if files:
+            yield f"the database has migrations of SQL files ('{files[-1]}'): it cannot follow an Alembic tree too"
+
+    def _doubts(self) -> Iterator[str]:
+        """A revision that has committed a part by itself and did not come to its end is for a person to look at."""
+        for row in self.rows.values():
+            inside = row.id in self.there
+            if row.doing and row.state in (("reverting",) if inside else ("running", "failed")):
+                yield _doubt(row, inside=inside)
+
+    def _other(self, row: Row) -> bool:
+        one = self.known.revisions[row.id]
+        return row.id not in self.known.kept and one.migration.sha256 != row.sha256
+
+    # Forward, until old and new code both run.
+
+    def expand(self) -> None:
+        """Apply what old code can live with."""
+        for one in self.ahead:
+            self._tolerate(one)
+        self._marks()
+        contract = next((one for one in self.pending if one.phase == "contract"), None)
+        until = self.pending.index(contract) if contract else len(self.pending)
+        self.steps += [Step(action="up", migration=one) for one in self.pending[:until]]
+        waiting = self.pending[until:]
+        late = next((one for one in waiting if one.phase == "expand"), None)
+        if contract and late:
+            why = f"'{late.name}' cannot expand before '{contract.name}', a contract, which waits until old code is gone"
+            self.refusals.append(f"{why}: release '{contract.id}' first, and '{late.id}' after it has settled")
+        elif waiting:
+            self.notes.append(f"waits for settle: {', '.join(one.name for one in waiting)}")
+
+    def _tolerate(self, one: Migration) -> None:
+        if self.compatible and one.phase == "expand":
+            self.notes.append(f"stays: '{one.name}' is newer than '{self.target}', which is said to run with it")
+        else:
+            why = f"the database has '{one.name}', newer than '{self.target}', whose record does not say that it runs with it"
+            self.refusals.append(f"{why}: release a revision from '{one.id}' on")
+
+    def _marks(self) -> None:
+        """Of a way back that was interrupted nothing has happened: it was one transaction."""
+        rows = [row for row in self.rows.values() if row.state == "reverting" and row.id in self.there]
+        here = [row for row in rows if row.id not in {one.id for one in self.ahead}]
+        self.steps += [Step(action="mark", migration=self.known.revisions[row.id].migration) for row in here]
+
+    # Exactly the target.
+
+    def settle(self) -> None:
+        """Apply contracts, or go back."""
+        for one in self.ahead:
+            self._down(one)
+        self._marks()
+        for one in self.pending:
+            if one.phase == "expand":
+                why = f"'{one.name}' is an expand that has not run, so no new code can have proven itself on it: expand first"
+                self.refusals.append(why)
+            else:
+                self.steps.append(Step(action="up", migration=one))
+
+    def older(self, phase: Kind, *, exact: bool) -> None:
+        """Go back around older code: contracts before it comes, and the expands below them, if asked for, once the newer code is gone."""
+        first = next((place for place, one in enumerate(self.ahead) if one.phase == "expand"), len(self.ahead))
+        contracts, expands = self.ahead[:first], self.ahead[first:]
+        buried = next((one for one in expands if one.phase == "contract"), None)
+        for one in contracts + (expands if exact else []):
+            self._down(one)
+        if buried and not self.refusals:
+            why = f"'{buried.name}' would go back before the older code comes, but '{expands[0].name}' only once newer code is gone"
+            self.refusals.append(f"{why}: go back to exactly '{buried.id}' first, and to '{self.target}' after that has settled")
+        if phase == "settle" and contracts:
+            self.refusals.append(f"'{contracts[0].name}' is a contract, and goes back before the older code comes: expand first")
+        mine = {one.id for one in (contracts if phase == "expand" else expands)}
+        self.steps = [step for step in self.steps if step.migration.id in mine]
+
+    def _down(self, one: Migration) -> None:
+        if one.way == "restore-only":
+            why = f"'{one.name}' has no way back but a restore: release a revision from '{one.id}' on, or restore a backup made before it"
+        elif one.way == "lossy" and one.id not in self.lossy:
+            why = f"going back from '{one.name}' loses data: allow it by name ('{one.id}'), or release a revision from '{one.id}' on"
+        elif one.id in self.known.kept and one.back is None:
+            why = f"'{one.name}' is not in '{self.spec.folder}', and its way back was not kept as SQL: go back from a checkout that has it"
+        else:
+            self.steps.append(Step(action="down", migration=one))
+            return
+        self.refusals.append(why)
+
+
+def _doubt(row: Row, *, inside: bool) -> str:
+    what = "way back" if inside else "way"
+    said = f"; the last that it sent: {row.error}" if row.error else ""
+    text = f"'{row.name}' commits by itself, and was interrupted on its {what} after statement {row.doing - 1}{said}"
+    again = f"update {TABLE} set doing = 0 where id = '{row.id}'"
+    stamp = f"set Alembic's own table to where it is (`alembic stamp`), and {again}"
+    return f"{text}: look what of it is there and undo that, then in psql: {again}; or finish it by hand, {stamp}; then `pulumi up`"

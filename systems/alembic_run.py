@@ -1,0 +1,196 @@
+"""Revisions of an Alembic tree in a real database, each in one transaction with its row of Alembic's own table and of the history.
+
+As with SQL files, a run expects to be alone: whoever calls it holds the database's lock, and hands over a `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+from sluice.core.clock import Clock, SystemClock
+from sluice.core.errors import MigrationFailed, Refused, SluiceError, Superseded, Unreachable
+from sluice.core.migration import tale
+from sluice.core.migration.alembic import Alembic
+from sluice.core.migration.history import Plan, Step
+from sluice.core.migration.revision import makes, refusal
+from sluice.core.migration.tree import basis
+from sluice.core.store import Store
+from sluice.systems import migration_table as table
+from sluice.systems.alembic_process import Child, first, lost, started
+from sluice.systems.alembic_tree import heads, read
+from sluice.systems.migration_session import Session, Watch, opened, orphans, where
+from sluice.systems.migration_step import Run, Work, perform
+from sluice.systems.migrations import BUDGET, prepare
+from sluice.systems.postgres import primary
+
+LATER = "the next `pulumi up` says what to look at"
+DOING = "update sluice_history.migration set doing = %(number)s, error = %(error)s where id = %(id)s"
+
+
+def run(
+    spec: Alembic,
+    store: Store,
+    plan: Plan,
+    *,
+    check: Callable[[], object],
+    release: str = "",
+    by: str = "",
+    budget: float = BUDGET,
+    clock: Clock | None = None,
+    log: Callable[[str], object] = print,
+) -> list[str]:
+    """Run a plan, revision by revision, and return the names of what ran; what is raised is as in `systems.migrations.run`."""
+    if plan.refusals:
+        raise Refused(plan.refusals, headline=f"{where(store)} cannot be migrated to '{plan.target}':")
+    clock = clock or SystemClock()
+    job = Run(store, check, clock, log, clock.now() + budget, budget, release, by)
+    check()
+    if not plan.steps:
+        return []
+    prepare(store)
+    _begin(spec, job, plan)
+    with started(spec, store) as child:
+        pid = int(first(child)["ready"])
+        for step in plan.steps:
+            log(f"migration {step.migration.name}: {step.action}")
+            _perform(spec, job, child, pid, step)
+    return [step.migration.name for step in plan.steps]
+
+
+def ready(spec: Alembic, store: Store) -> None:
+    """Make the history's table, and Alembic's own."""
+    prepare(store)
+    with started(spec, store) as child:
+        first(child)
+        child.say({"do": "prepare"})
+        if child.hear() is None:
+            raise MigrationFailed(f"Alembic's own table cannot be made in {where(store)}: {child.last()}")
+
+
+def drift(spec: Alembic, store: Store) -> list[str]:
+    """Return how the models of `env.py` differ from a database, a line each; none where there are no models."""
+    if not read(spec).models:
+        return []
+    with started(spec, store) as child:
+        first(child)
+        child.say({"do": "drift"})
+        found = child.hear()
+        if found is None:
+            raise MigrationFailed(f"the models of '{spec.folder}' cannot be compared with {where(store)}: {child.last()}")
+        return list(found["drift"])
+
+
+def _begin(spec: Alembic, job: Run, plan: Plan) -> None:
+    """End what a dead deployer has left running, see that all is as planned, and forget what was taken back by hand."""
+    tree = read(spec)
+    try:
+        with opened(job.store, "sluice") as session:
+            for one in orphans(session):
+                job.log(f"migration: ended {one}, which a dead deployer had left")
+            there, rows = heads(spec, tree, session), table.rows(session)
+            if basis(there, rows) != plan.basis:
+                raise Superseded(f"{where(job.store)}: its migrations have changed since they were planned: `pulumi up` plans again")
+            going = {step.migration.id for step in plan.steps if step.action == "up"}
+            table.forget(session, [row.id for row in rows if row.id in going and row.state in ("applied", "reverting")])
+    except psycopg.Error as error:
+        raise Unreachable(f"{where(job.store)}: {primary(error)}") from None
+
+
+def _perform(spec: Alembic, job: Run, child: Child, pid: int, step: Step) -> None:
+    here = {one.id for one in read(spec).revisions}
+    if step.action not in ("up", "down") or step.migration.id not in here:
+        perform(job, step)  # what an older checkout lacks goes back by the SQL that was kept
+        return
+    name = f"sluice migration {step.migration.id}"
+    try:
+        with opened(job.store, f"{name} history") as session, opened(job.store, f"{name} watch") as second, Watch(second, pid) as watch:
+            Revised(job, step, session, watch, child).go()
+    except psycopg.Error as error:
+        text = f"{where(job.store)}: {primary(error)}, beside the statements of migration '{step.migration.name}'"
+        raise Unreachable(f"{text}: {tale.AGAIN}") from None
+
+
+class Revised(Work):
+    """A revision at work: its history is written here, its statements are sent by the team's Python."""
+
+    def __init__(self, run: Run, step: Step, session: Session, watch: Watch, child: Child) -> None:
+        super().__init__(run, step, session, watch)
+        self.child, self.said = child, dict[str, Any]()
+        self.script = self.migration.forward
+
+    def go(self) -> None:
+        """Run the revision; MigrationFailed when it did not go through."""
+        self.run.check()
+        self._undumped()
+        if self.step.action == "down":
+            table.adopt(self.session, self.migration)
+        self._begin()
+        self._patiently(self._once)
+
+    def _once(self) -> None:
+        self.child.say(self._order())
+        stopped = self._answers()
+        if stopped:
+            raise stopped
+        if "done" in self.said:
+            return
+        if self.said["state"] == psycopg.errors.LockNotAvailable.sqlstate and not self.said["open"]:
+            raise psycopg.errors.LockNotAvailable(self.said["error"])
+        raise self._failed(self.said["error"])
+
+    def _order(self) -> dict[str, Any]:
+        id, script = self.migration.id, self.script
+        limits = {"lock": script.lock_timeout, "statement": script.statement_timeout, "patience": max(self._left(), script.lock_timeout)}
+        given = {name: f"{max(1, round(value * 1000))}ms" for name, value in limits.items()}
+        ends = {"doing": DOING, "end": table.ended(self.step.action), "given": {"id": id}}
+        return {"do": self.step.action, "revision": id, "name": f"sluice migration {id}", **given, **ends}
+
+    def _left(self) -> float:
+        return self.run.deadline - self.run.clock.now()
+
+    def _answers(self) -> SluiceError | None:
+        """Answer what the revision asks before a statement and before its end, until it has ended; return what stopped it."""
+        stopped: SluiceError | None = None
+        while True:
+            said = self.child.hear()
+            if said is None:
+                raise lost(self.child, self.migration.name)
+            if "ask" not in said:
+                self.said = said
+                return stopped
+            try:
+                stop = self._no(said)
+            except SluiceError as error:
+                stop, stopped = str(error), error
+            self.child.say({"stop": stop})
+
+    def _no(self, said: dict[str, Any]) -> str:
+        self.run.check()
+        if said["ask"] == "commit":
+            return ""
+        reaching = makes(said["sql"])
+        if reaching and reaching not in self.migration.up:
+            return f"makes the extension {reaching}, which could not be seen before: make it by hand, before the release"
+        return refusal(said["sql"])
+
+    def _failed(self, why: str, next: str = tale.MEND) -> MigrationFailed:
+        """Write the failure into the row, with what is in doubt, and return it."""
+        said = self.said
+        if said["gone"]:
+            now = "the connection is gone, and with it the transaction, unless it had just committed"
+            return MigrationFailed(self._told(why, now, tale.AGAIN))
+        doing = max(said["at"], 1) if said["open"] else 0
+        table.fail(self.session, self.migration.id, why if not doing else f"{said['sql']}: {why}", action=self.step.action, doing=doing)
+        if doing:
+            return MigrationFailed(self._told(why, "it commits by itself, and what came before stays", LATER))
+        return MigrationFailed(self._told(why, tale.unchanged(self.step.action), next))
+
+    def _told(self, why: str, now: str, next: str) -> str:
+        said = self.said
+        where = said["where"].removesuffix(": ")
+        what = ", ".join(part for part in (where, f"'{said['sql']}'" if said["sql"] else "") if part)
+        spot = f" at statement {said['at']}" + (f" ({what})" if what else "") if said["at"] else f" ({what})" if what else ""
+        return tale.failed(self.migration, action=self.step.action, spot=spot, why=why, now=now, next=next)

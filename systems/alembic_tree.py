@@ -1,0 +1,62 @@
+"""An Alembic tree as its files are, and a database as Alembic's own table and the history have it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from sluice.core.errors import Unreachable
+from sluice.core.migration import revision
+from sluice.core.migration.alembic import Alembic
+from sluice.core.migration.revision import Tree
+from sluice.core.migration.row import Row
+from sluice.core.store import Store
+from sluice.systems import migration_table as table
+from sluice.systems.alembic_process import first, located, started
+from sluice.systems.migration_session import Session, opened, where
+from sluice.systems.postgres import primary
+
+Print = tuple[tuple[str, int, int], ...]
+
+
+def read(spec: Alembic) -> Tree:
+    """Read a tree in the team's Python; again only when a file has changed. ConfigError says why it cannot be loaded."""
+    return _read(spec.model_dump_json(), _print(spec))
+
+
+# Several questions about one release each read the tree, and a start takes a second.
+@lru_cache(maxsize=8)
+def _read(text: str, _files: Print) -> Tree:
+    spec = Alembic.model_validate_json(text)
+    with started(spec) as child:
+        return revision.tree(spec, first(child))
+
+
+def _print(spec: Alembic) -> Print:
+    folder, ini = located(spec)
+    files = [*(sorted(Path(folder).rglob("*.py")) if folder else ()), *([Path(ini)] if ini else ())]
+    stats = [(str(path), path.stat()) for path in files]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+def look(spec: Alembic, tree: Tree, store: Store) -> tuple[list[str], list[Row]]:
+    """Return where a database stands, and its history."""
+    try:
+        with opened(store, "sluice", read=True) as session:
+            return heads(spec, tree, session), table.rows(session)
+    except psycopg.Error as error:
+        raise Unreachable(f"{where(store)}: {primary(error)}") from None
+
+
+def heads(spec: Alembic, tree: Tree, session: Session) -> list[str]:
+    """Return the revisions in Alembic's own table; none when there is no such table."""
+    if spec.search_path:
+        session.execute("select set_config('search_path', %s, false)", [spec.search_path])
+    name = sql.Identifier(*(part for part in (tree.schema_, tree.table) if part))
+    found = session.execute("select to_regclass(%s)", [name.as_string(session)]).fetchone()
+    if not found or found[0] is None:
+        return []
+    return [str(id) for (id,) in session.execute(sql.SQL("select version_num from {} order by 1").format(name))]
