@@ -1,0 +1,105 @@
+"""`sluice status`: what is live, what is configured, and where the traffic is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sluice.cli import options, say
+
+if TYPE_CHECKING:
+    from sluice.history.stack import Stack
+
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on, with a line whenever the traffic moves, until Ctrl-C.")]
+# How often the splitter is looked at: reading one file costs nothing.
+LOOK = 0.2
+
+
+def status(watch: Watch = False, stack: options.StackName = None, cwd: options.Folder = options.HERE, json: options.Json = False) -> None:
+    """Show what is live and proven, what config names, where the traffic is, and who works on the stack.
+
+    In plain Pulumi: `pulumi stack output live`, and `pulumi config get sluice:release`.
+    """
+    from sluice.history.locks import held
+    from sluice.history.pulumi import find
+    from sluice.history.stack import look
+
+    seen = look(find(cwd.resolve(), stack))
+    found = facts(seen, held(seen.pulumi, seen.backend))
+    if json:
+        say.data(found)
+        return
+    show(found)
+    if watch:
+        follow(seen)
+
+
+def facts(seen: Stack, locks: list[str]) -> dict[str, Any]:
+    """Return what is so."""
+    live = seen.live
+    last = seen.updates[0] if seen.updates else None
+    return {
+        "stack": seen.pulumi.stack,
+        "live": live.shown if live else None,
+        "configured": seen.configured,
+        "settled": live is not None and live.id == seen.configured,
+        "traffic": traffic(seen),
+        "last": {"kind": last.kind, "outcome": last.outcome.value, "ended": last.ended} if last else None,
+        "pending": seen.pending,
+        "locks": locks,
+        "url": seen.outputs.get("url"),
+    }
+
+
+def traffic(seen: Stack) -> dict[str, dict[str, int]] | None:
+    """Return per cent by version, by service and door, as the splitter has it; None where there is none, or it cannot be asked."""
+    from sluice.core.errors import Unreachable
+    from sluice.systems import splits
+
+    try:
+        share = splits.open(seen.split).get() if seen.split else None
+    except Unreachable:
+        return None
+    return {f"{route.service} {route.prefix}": share.weights(route) for route in share.routes} if share else None
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print it for people."""
+    live = found["live"]
+    say.lines(f"{found['stack']}: " + (f"'{live['id']}' is live and proven since {live['at']}" if live else "nothing is proven yet"))
+    if not found["settled"]:
+        say.lines(f"  config names '{found['configured']}', which is not proven: `pulumi up`, or `sluice rollback`")
+    say.lines(*moved(found["traffic"]))
+    if last := found["last"]:
+        say.lines(f"  last {last['kind']} {last['outcome']}, {say.when(last['ended'])}")
+    if found["pending"]:
+        say.lines(f"  an update was killed while it worked on {', '.join(found['pending'])}: `pulumi up` goes on")
+    say.lines(*(f"  {lock}" for lock in found["locks"]))
+
+
+def moved(traffic: dict[str, dict[str, int]] | None) -> list[str]:
+    """Return a line for each door."""
+    if traffic is None:
+        return ["  traffic: not known"]
+    return [f"  {door}: {_share(parts)}" for door, parts in traffic.items()]
+
+
+def _share(parts: dict[str, int]) -> str:
+    return ", ".join(f"{part} % {name}" for name, part in parts.items()) or "closed (503)"
+
+
+def follow(seen: Stack) -> None:
+    """Print the traffic whenever it moves."""
+    import time
+
+    before = traffic(seen)
+    try:
+        while True:
+            time.sleep(LOOK)
+            now = traffic(seen)
+            if now != before:
+                say.lines(f"{say.when(time.time())}", *moved(now))
+                before = now
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,143 @@
+"""What a stack has proven, each release with the update that proved it and its config, byte for byte."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from sluice.core.record import Record
+from sluice.core.settings.parse import draft
+from sluice.core.settings.release import Release
+from sluice.core.settings.tree import RELEASE
+from sluice.core.update import Outcome, Update
+from sluice.core.value import Value
+
+# How an update says which release it goes back from: history then knows it, for whoever goes back next.
+BACK = "sluice rollback from "
+SECRET = '"secure"'
+
+
+class Past(Value):
+    """A proven release. `config` is the JSON text of its `sluice:release`; None when history does not have it, and `why` not."""
+
+    record: Record
+    update: Update | None = None
+    config: str | None = None
+    why: str = ""
+
+    @property
+    def id(self) -> str:
+        """Return the release's id."""
+        return self.record.id
+
+
+def pasts(records: Iterable[Record], updates: Sequence[Update]) -> list[Past]:
+    """Return each proven release with its config; both newest first."""
+    return [_past(record, updates) for record in records]
+
+
+def _past(record: Record, updates: Sequence[Update]) -> Past:
+    deployed = [one for one in updates if one.deploys]
+    # Oldest first: the next update may have begun in the second in which this one recorded it.
+    at = [one for one in reversed(deployed) if one.spans(record.at)]
+    found = next((one for one in at if _is(one, record)), None) or _later(record, deployed)
+    full = _full(record, found)
+    if found:
+        return Past(record=full, update=found, config=found.release)
+    if any(one.hidden for one in at):
+        return Past(record=full, why="its config has a secret, which this backend's history does not show")
+    return Past(record=full, why="history has no update with its config")
+
+
+def _later(record: Record, deployed: Sequence[Update]) -> Update | None:
+    """Return the newest update with the very same release: a killed engine leaves no entry of the update that proved it."""
+    same = [one for one in deployed if one.release is not None and release_id(one.release) == record.id]
+    return next((one for one in same if one.outcome is Outcome.SUCCEEDED), next(iter(same), None))
+
+
+def _is(update: Update, record: Record) -> bool:
+    """Say whether an update ran with a record's release; of one with secrets, whose id only the engine can tell, its version counts."""
+    if update.release is None:
+        return False
+    return release_id(update.release) == record.id or (SECRET in update.release and version(update.release) == record.version)
+
+
+def _full(record: Record, update: Update | None) -> Record:
+    """Return the record with its specs, which only the two newest still carry, from the state that its own update left."""
+    known = [Record.parse(line) for line in update.proven] if update else []
+    same = [one for one in known if one.id == record.id and all(built.spec for built in one.services.values())]
+    return record.model_copy(update={"services": same[0].services}) if same else record
+
+
+def release_id(text: str) -> str | None:
+    """Return the id of a release from its JSON text; None when it is not one."""
+    found = draft(RELEASE, Release, _data(text))
+    return None if found.problems else found.value.id
+
+
+def version(text: str) -> str | None:
+    """Return the version that a release's JSON text names."""
+    data = _data(text)
+    return str(data["version"]) if isinstance(data, dict) and "version" in data else None
+
+
+def _data(text: str) -> object:
+    """Read a block; one that was set as a text is JSON inside."""
+    data = json.loads(text)
+    try:
+        return json.loads(data) if isinstance(data, str) else data
+    except ValueError:
+        return data
+
+
+def left(updates: Iterable[Update]) -> dict[str, int]:
+    """Return the releases that somebody went back from, or tried to, with the last time that it began."""
+    said = [(one.message.removeprefix(BACK).split(" ")[0], one.begun) for one in updates if one.message.startswith(BACK)]
+    return {id: max(begun for other, begun in said if other == id) for id, _ in said}
+
+
+def newest(proven: Sequence[Past], *, failing: str, left: Mapping[str, int] | None = None) -> Past | None:
+    """Return the newest proven release that is neither the failing one, nor one that was gone back from and not proven since."""
+    gone = left or {}
+    return next((past for past in proven if past.id != failing and gone.get(past.id, -1) < int(past.record.at.timestamp())), None)
+
+
+class Aim(Value):
+    """What is left, and what for; without a target `why` not."""
+
+    failing: str
+    target: Past | None = None
+    why: str = ""
+
+
+def aim(proven: Sequence[Past], updates: Sequence[Update], configured: str | None) -> Aim:
+    """Choose by what config names, what is live and what was tried last, so that whoever was interrupted and asks again goes on."""
+    live = proven[0].id if proven else ""
+    last = next((one for one in updates if one.deploys), None)
+    tried = release_id(last.release) if last and last.release else None
+    failed = last is not None and last.outcome is not Outcome.SUCCEEDED
+    under_way = next((past for past in proven[1:] if past.id == configured), None)
+    if under_way and not (failed and tried == configured):
+        return Aim(failing=live, target=under_way)
+    # Between the removal of a block and the next one there is none.
+    if configured in (live, None) and failed and tried not in (None, live):
+        # What failed is out of config already, and maybe not yet out of the world.
+        return _aimed(proven, updates, tried or "")
+    if configured == live and last and last.message.startswith(BACK):
+        return Aim(failing=live, why=f"'{live}' is live since somebody went back to it: to go back further, name a release with --to")
+    return _aimed(proven, updates, configured or live)
+
+
+def _aimed(proven: Sequence[Past], updates: Sequence[Update], failing: str) -> Aim:
+    found = newest(proven, failing=failing, left=left(updates))
+    why = f"there is no proven release but '{failing}': nothing to go back to" if failing else "nothing has been proven yet"
+    return Aim(failing=failing, target=found, why="" if found else why)
+
+
+def expected(target: Past, updates: Sequence[Update]) -> str:
+    """Say how long going back should take: as the last time that somebody did, else at most as the update that proved the target; "" when
+    neither is known."""
+    done = next((one for one in updates if one.message.startswith(BACK) and one.outcome is Outcome.SUCCEEDED), None)
+    if done:
+        return f"about {done.ended - done.begun} s, as the last rollback took"
+    return f"at most about {target.update.ended - target.update.begun} s, as the update that proved it took" if target.update else ""

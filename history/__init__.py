@@ -1,0 +1,1 @@
+"""Going back: what stack history holds, and whether it can be reached."""

@@ -1,0 +1,93 @@
+"""Databases as they are, for a plan: their migrations, what going back would lose, and the backups that there are.
+
+The drivers that this takes are imported by nobody else in `history`: a stack without a database does not wait for them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sluice.core.backup.manifest import Backup
+from sluice.core.errors import Refused
+from sluice.core.migration import dirty
+from sluice.core.migration.file import rank
+from sluice.core.migration.history import revision
+from sluice.core.migration.row import Row
+from sluice.core.record import Record
+from sluice.core.rollback.past import Past
+from sluice.core.rollback.plan import Change, Database, Saved, fits, then
+from sluice.core.store import Store
+from sluice.history.stack import Stack
+from sluice.systems import migration_facts, migrations, shelf
+
+
+def look(stack: Stack, target: Past, *, restore: bool = False) -> list[Database]:
+    """Return every database as it is. Backups are looked at only where one may be needed (`restore`: everywhere): it takes a while."""
+    return [_database(stack, name, store, target.record, restore) for name, store in stack.stores.items()]
+
+
+def _database(stack: Stack, name: str, store: Store, target: Record, restore: bool) -> Database:
+    rows = [row for row in migrations.look(store) if dirty.begun(row)]
+    if any(row.alembic for row in rows):
+        return _tree(stack, name, target)
+    changes = _changes(store, rows)
+    wanted = then(changes, target, name)
+    needed = restore or any(_stuck(row, wanted) for row in rows)
+    saved = list(_saved(stack, store, fits(changes, wanted))) if stack.shelf and needed else []
+    return Database(name=name, revision=revision(rows), changes=changes, backups=saved)
+
+
+def _tree(stack: Stack, name: str, target: Record) -> Database:
+    """Return a database of Alembic revisions. Their order is in the team's tree, which only its program reads."""
+    named = {record.schema_.get(name) for record in (stack.live, target) if record}
+    if len(named) > 1:
+        why = f"'{name}' has Alembic revisions, and '{target.id}' had another one than runs now: what lies between them, the program knows"
+        raise Refused([f"{why}: write its sluice:release back, and `pulumi preview` says it"])
+    return Database(name=name, revision=target.schema_.get(name) or "")
+
+
+def _stuck(row: Row, wanted: str) -> bool:
+    return row.way == "restore-only" and rank(row.id) > rank(wanted)
+
+
+def _changes(store: Store, rows: Sequence[Row]) -> list[Change]:
+    lossy = [row.migration for row in rows if row.way == "lossy"]
+    lost = migrations.losses(store, lossy) if lossy else {}
+    return [_change(row, lost.get(row.id)) for row in rows]
+
+
+def _change(row: Row, lost: int | str | None) -> Change:
+    # One that has not ended is as new as can be.
+    at = row.ended_at.timestamp() if row.ended_at else math.inf
+    return Change(
+        id=row.id,
+        name=row.name,
+        phase=row.phase,
+        way=row.way,
+        at=at,
+        lost=lost if isinstance(lost, int) else None,
+        half=row.state != "applied",
+    )
+
+
+def _saved(stack: Stack, store: Store, wanted: Sequence[str]) -> Iterator[Saved]:
+    now: dict[str, int] | None = None
+    for one in shelf.load(Path(stack.shelf or ""), database=store.dbname):
+        if (one.manifest.revision or "") not in wanted:
+            continue
+        now = migration_facts.counts(store) if now is None else now
+        yield _one(store, one, now)
+
+
+def _one(store: Store, backup: Backup, now: dict[str, int]) -> Saved:
+    then = backup.manifest.rows
+    return Saved(
+        id=backup.id,
+        revision=backup.manifest.revision or "",
+        made_at=backup.manifest.made_at,
+        verified=backup.verified,
+        written={table: now.get(table, 0) - then.get(table, 0) for table in {**then, **now}},
+        problems=shelf.check(store, backup),
+    )

@@ -1,0 +1,42 @@
+"""Who holds a stack's lock: an update that runs, or one that was killed. Only file backends show it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from sluice.history.pulumi import Pulumi
+
+
+def held(pulumi: Pulumi, backend: str) -> list[str]:
+    """Return a sentence for each lock on the stack, with what to do about it."""
+    address = urlsplit(backend)
+    if address.scheme != "file":
+        return []
+    root = Path(unquote(address.netloc + address.path)).expanduser() / ".pulumi" / "locks"
+    places = [path for path in root.rglob("*.json") if path.parent.name == pulumi.short and path.parent.parent.name == pulumi.project]
+    return [_said(path, pulumi) for path in sorted(places)]
+
+
+def _said(path: Path, pulumi: Pulumi) -> str:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return f"'{path}' holds the stack: `pulumi cancel --stack {pulumi.stack}` if nobody works on it"
+    who = f"pid {found.get('pid')} of {found.get('username')} on {found.get('hostname')} holds the stack since {found.get('timestamp')}"
+    if found.get("hostname") == socket.gethostname() and not _alive(int(found.get("pid", 0))):
+        return f"{who}, and is dead: run `pulumi cancel --yes --stack {pulumi.stack}`"
+    return f"{who}: wait for its end, or end it with `sluice abort --stack {pulumi.stack}`"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

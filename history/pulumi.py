@@ -1,0 +1,115 @@
+"""The Pulumi CLI for one stack: asked, never driven behind the user's back, and each command as the user would type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sluice.core.errors import Refused, Unreachable
+
+PROJECT = ("Pulumi.yaml", "Pulumi.yml")
+
+
+@dataclass(frozen=True)
+class Pulumi:
+    """Runs the CLI in the program's folder; `stack` is a name as `--stack` takes it."""
+
+    folder: Path
+    stack: str
+
+    @property
+    def short(self) -> str:
+        """Return the stack's name without organization and project."""
+        return self.stack.rsplit("/", 1)[-1]
+
+    @property
+    def project(self) -> str:
+        """Return the program's name."""
+        return str(_project(self.folder)["name"])
+
+    def argv(self, *words: str) -> list[str]:
+        """Build a command for this stack, as it is run and as it is shown."""
+        return ["pulumi", *words, "--stack", self.stack]
+
+    def ask(self, *words: str) -> str:
+        """Run a command that prints something, and return it; Unreachable with the CLI's own reason when it fails."""
+        return _run(self.argv(*words), self.folder)
+
+    def do(self, argv: list[str]) -> None:
+        """Run one of its commands quietly; Unreachable when it fails."""
+        _run(argv, self.folder)
+
+    def json(self, *words: str) -> Any:
+        """Return what a command prints as JSON."""
+        return json.loads(self.ask(*words, "--json"))
+
+    def state(self) -> dict[str, Any]:
+        """Return the stack's state, secrets encrypted; empty before its first update."""
+        return json.loads(self.ask("stack", "export")).get("deployment") or {}
+
+    def config(self, key: str) -> str | None:
+        """Return a key of the stack's config as JSON text, as the program gets it: secrets in clear, so never to be shown. None when
+        it is not there."""
+        found = self.json("config").get(key)
+        # Only what has secrets in it is decrypted: that takes a passphrase, or a key.
+        value = self.json("config", "--show-secrets").get(key) if found and "value" not in found else found
+        if not value:
+            return None
+        return str(value["value"]) if "objectValue" in value else json.dumps(value["value"])
+
+    def backend(self) -> str:
+        """Return the address of the backend that is logged in to: the command knows no stack."""
+        return str(json.loads(_run(["pulumi", "whoami", "--verbose", "--json"], self.folder))["url"])
+
+    def watch(self, *words: str) -> int:
+        """Run a command that the user sees, and return its exit code. Ctrl-C reaches the CLI, which ends in its own way."""
+        child = subprocess.Popen(self.argv(*words), cwd=self.folder, env=_env())
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                # The terminal has told the CLI as well: it puts the traffic back, and that is waited for.
+                continue
+
+
+def find(folder: Path, stack: str | None) -> Pulumi:
+    """Return the CLI for a stack of the program in this folder or above; without a name, for the selected one."""
+    home = next((place for place in (folder, *folder.parents) if any((place / name).exists() for name in PROJECT)), None)
+    if home is None:
+        raise Refused([f"no Pulumi.yaml in '{folder}' or above it: go to the program's folder, or name it with --cwd"])
+    return Pulumi(home, stack or _run(["pulumi", "stack", "--show-name"], home).strip())
+
+
+def typed(argv: Sequence[str]) -> str:
+    """Return a command as it is typed."""
+    return shlex.join(argv)
+
+
+def _project(folder: Path) -> dict[str, Any]:
+    path = next(folder / name for name in PROJECT if (folder / name).exists())
+    document: dict[str, Any] = yaml.safe_load(path.read_text())
+    return document
+
+
+def _env() -> dict[str, str]:
+    return {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
+
+
+def _run(argv: list[str], folder: Path) -> str:
+    quiet = [*argv, "--non-interactive", "--color", "never"]
+    try:
+        done = subprocess.run(quiet, cwd=folder, env=_env(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise Unreachable("no `pulumi` on PATH: run `make setup`, then `. scripts/env`, or install Pulumi's CLI") from None
+    if done.returncode:
+        why = next((line for line in done.stderr.splitlines() if line.strip()), f"exit code {done.returncode}").strip()
+        raise Unreachable(f"`{typed(argv)}`: {why.removeprefix('error: ')}")
+    return done.stdout

@@ -1,0 +1,110 @@
+"""What a stack is now, by its state: what is proven, where its splitter and servers are, what an interrupted update has left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sluice.core.record import Record
+from sluice.core.rollback.past import Aim, Past, aim, pasts, release_id
+from sluice.core.settings.tree import RELEASE
+from sluice.core.store import Store
+from sluice.core.update import Update, outputs, proven, provider
+from sluice.history import updates
+from sluice.history.pulumi import Pulumi
+
+# Resource types that hold what is asked here (docs/state.md).
+PROXY, POSTGRES, BACKUP = "process:Proxy", "process:Postgres", "sluice:Backup"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack at one moment, in the backend at that address.
+
+    `config` is its `sluice:release` as JSON text, secrets in clear; None when it has none.
+    """
+
+    pulumi: Pulumi
+    backend: str
+    state: Mapping[str, Any]
+    config: str | None = field(repr=False)
+    updates: Sequence[Update]
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """Return the proven releases, newest first."""
+        return [Record.parse(line) for line in proven(self.state)]
+
+    @cached_property
+    def pasts(self) -> list[Past]:
+        """Return the proven releases with their config."""
+        return pasts(self.records, self.updates)
+
+    @property
+    def live(self) -> Record | None:
+        """Return the release that is proven and has the traffic."""
+        return self.records[0] if self.records else None
+
+    @cached_property
+    def configured(self) -> str | None:
+        """Return the id of the release in config; None when it is none."""
+        return release_id(self.config) if self.config else None
+
+    @cached_property
+    def aim(self) -> Aim:
+        """Return what going back leaves, and where it leads to unless a release is named."""
+        return aim(self.pasts, self.updates, self.configured)
+
+    @property
+    def pending(self) -> list[str]:
+        """Return the resources whose last operation has no known end: an update was killed."""
+        return [one["resource"]["urn"].rsplit("::", 1)[-1] for one in self.state.get("pending_operations") or ()]
+
+    @property
+    def secrets(self) -> str:
+        """Return what identifies the secrets provider."""
+        return provider(self.state)
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """Return the stack's outputs."""
+        return outputs(self.state)
+
+    @property
+    def split(self) -> dict[str, Any] | None:
+        """Return the splitter's descriptor; None where there is no front door."""
+        found = next(self._made(PROXY), None)
+        return found["split"] if found else None
+
+    @property
+    def shelf(self) -> str | None:
+        """Return the folder with the backups."""
+        found = next(self._made(BACKUP), None)
+        return found.get("folder") if found else None
+
+    @property
+    def stores(self) -> dict[str, Store]:
+        """Return the databases that the stack speaks of, with who may ask them."""
+        server = next(self._made(POSTGRES), None)
+        if server is None:
+            return {}
+        of = {key: server[key] for key in ("host", "port", "user", "passfile", "tools")}
+        return {name: Store(**of, dbname=name) for name in self.outputs.get("databases") or {}}
+
+    def _made(self, kind: str) -> Iterator[Mapping[str, Any]]:
+        """Yield what state has of the resources of a kind: what they were given, and what came of it."""
+        resources = [one for one in self.state.get("resources") or () if str(one.get("type", "")).endswith(kind)]
+        return ({**one.get("inputs", {}), **one.get("outputs", {})} for one in resources if not one.get("delete"))
+
+
+def look(pulumi: Pulumi) -> Stack:
+    """Ask all at once: each question to the CLI takes it a third of a second to start."""
+    with ThreadPoolExecutor(3) as pool:
+        state = pool.submit(pulumi.state)
+        config = pool.submit(pulumi.config, RELEASE)
+        backend = pulumi.backend()
+        found = updates.read(pulumi, backend)
+        return Stack(pulumi, backend, state.result(), config.result(), found)

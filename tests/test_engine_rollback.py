@@ -1,0 +1,187 @@
+"""Going back with the real engine: history, plan, rollback, abort, and the plain commands that do the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import httpx
+import pytest
+
+from tests.fixtures.engine import Engine, checkout
+from tests.fixtures.sluice import SLUICE, blocks, sluice, told
+
+pytestmark = pytest.mark.engine
+
+BAD = {"FAIL_RATE": "0.5"}
+
+
+def three(engine: Engine) -> None:
+    """Prove 1.0 and 1.1, and let 1.2 fail; between them what proves nothing."""
+    engine.release("1.0", web={"A": "007"})
+    assert engine.up().ok
+    with engine.load():
+        engine.release("1.1", web={"A": "008", "B": "true"})
+        assert engine.up().ok
+        engine.release("1.2", web=BAD)
+        assert not engine.up().ok
+    assert engine.run("refresh", "--yes", "--skip-preview").ok
+
+
+def test_back(engine: Engine):
+    """After a failed update the plan is the live release; after that the one before, byte for byte, without a failed request."""
+    three(engine)
+    kinds = [(row["kind"], row["outcome"], row["proved"] is not None, row["live"]) for row in told(engine, "history")]
+    assert kinds == [
+        ("refresh", "succeeded", False, False),
+        ("update", "failed", False, False),
+        ("update", "succeeded", True, True),
+        ("update", "succeeded", True, False),
+    ]
+
+    first, second, third, _ = blocks(engine)
+    made = told(engine, "plan")
+    assert (made["action"], made["target"][:4], made["config"]) == ("code only", "1.1-", second)
+    assert "was never let in" in made["reasons"][0]
+    assert sluice(engine, "rollback").out.endswith("error: nobody is here to say yes: add --yes; nothing was touched\n")
+    assert sluice(engine, "rollback", "--dry-run").ok
+    assert blocks(engine) == [first, second, third, third]
+
+    # An import writes no entry, and takes nothing away.
+    state = engine.run("stack", "export").out
+    (engine.place / "state.json").write_text(state)
+    assert engine.run("stack", "import", "--file", str(engine.place / "state.json")).ok
+    assert told(engine, "plan") == made
+
+    with engine.load() as load:
+        begun = time.monotonic()
+        back = sluice(engine, "rollback", "--to", "1.0", "--yes")
+        took = time.monotonic() - begun
+        tally = load.stop()
+    assert back.ok, back.out
+    assert blocks(engine)[-1] == first
+    assert (engine.live, engine.serving()) == ("1.0", {"1.0"})
+    assert tally.failed == 0
+    print(f"return: {took:.1f} s, {tally.text()}")
+
+    status = told(engine, "status")
+    assert (status["settled"], status["live"]["version"], status["pending"], status["locks"]) == (True, "1.0", [], [])
+    assert set(status["traffic"]) == {"web /web/", "api /api/"}
+    assert told(engine, "plan")["refusals"][0].startswith("'1.0-")
+
+    for command in told(engine, "plan", "--to", "1.1")["commands"]:
+        assert subprocess.run(command, shell=True, cwd=engine.folder, env=engine.env, check=False).returncode == 0  # noqa: S602
+    assert blocks(engine)[-1] == second
+    assert engine.live == "1.1"
+
+
+def test_killed(engine: Engine):
+    """A killed update leaves no entry, a lock, and operations without an end: all are told, and the way back stays."""
+    engine.release("1.0")
+    assert engine.up().ok
+    with engine.load():
+        engine.release("1.1")
+        with engine.updating() as child:
+            engine.wait(lambda: engine.at(25))
+            child.send_signal(signal.SIGKILL)
+        engine.wait(lambda: engine.share.weight == 0)
+    status = told(engine, "status")
+    assert status["pending"] == ["toy-canary-ladder"]
+    (lock,) = status["locks"]
+    assert lock.endswith("and is dead: run `pulumi cancel --yes --stack test`")
+    assert sluice(engine, "rollback", "--yes").out.splitlines()[-1].endswith("`pulumi cancel --yes --stack test`; nothing was touched")
+    assert [row["live"] for row in told(engine, "history")] == [True]
+
+    assert engine.cancel().ok
+    back = sluice(engine, "rollback", "--yes")
+    assert back.ok, back.out
+    assert (engine.live, told(engine, "status")["pending"]) == ("1.0", [])
+
+
+def test_abort(engine: Engine):
+    """An abort takes the traffic from a running update at once, which fails; config names what is live again."""
+    engine.release("1.0")
+    assert engine.up().ok
+    first = blocks(engine)[0]
+    with engine.load() as load:
+        engine.release("1.1")
+        with engine.updating() as child:
+            engine.wait(lambda: engine.at(25))
+            aborted = sluice(engine, "abort")
+            assert engine.share.weight == 0
+        tally = load.stop()
+    assert aborted.ok, aborted.out
+    assert aborted.out.startswith("all traffic is on what is proven\nconfig names '1.0-")
+    assert child.returncode != 0
+    assert "another deployment took over the traffic" in (engine.place / "up.log").read_text()
+    assert tally.failed == 0
+    assert engine.up().ok
+    assert (engine.live, engine.serving(), blocks(engine)[-1]) == ("1.0", {"1.0"}, first)
+    assert sluice(engine, "abort").out == "all traffic is on what is proven already\n"
+
+
+def test_release(engine: Engine):
+    """`release` sets the version and updates; when that fails, it ends with the way back, and leaves everything else alone."""
+    engine.release("1.0")
+    assert sluice(engine, "release", "1.0", "--yes").ok
+    engine.configure("sluice:release", {"version": "1.0", "services": {"web": {"settings": {"CRASH": "no"}}}})
+    failed = sluice(engine, "release", "1.1", "--yes")
+    assert failed.code != 0
+    assert "code only: from '1.1-" in failed.out
+    assert "and has the traffic: '1.1-" in failed.out
+    assert engine.live == "1.0"
+
+
+def test_interrupted(engine: Engine):
+    """Ctrl-C in a running release takes the traffic back, waits for the engine's end, and says how to go on."""
+    engine.release("1.0")
+    assert engine.up().ok
+    with engine.load():
+        argv = [str(SLUICE), "release", "1.1", "--yes", "--stack", engine.stack]
+        engine.config["sluice:release"] = {"version": "1.1"}
+        log = (engine.place / "up.log").open("wb")
+        child = subprocess.Popen(argv, cwd=engine.folder, env=engine.env, stdout=log, stderr=log, start_new_session=True)
+        engine.wait(lambda: engine.at(25))
+        os.killpg(child.pid, signal.SIGINT)
+        assert child.wait(60) != 0
+        assert engine.share.weight == 0
+    assert "code only: from '1.1-" in (engine.place / "up.log").read_text()
+    assert sluice(engine, "rollback", "--yes").ok
+    assert (engine.live, engine.serving()) == ("1.0", {"1.0"})
+
+
+@pytest.mark.embedded
+def test_migrations():
+    """Across an expand code alone goes back, and the database stays; of a contract, which nobody undoes, the plan is told and not run."""
+    engine = Engine(checkout(), "staging")
+    users = "redcube_users"
+    off = {name: {"off": True} for name in ("error_rate", "latency", "error_delta", "latency_delta", "connections")}
+    engine.config = {"sluice:rollout": {"ladder": [100], "soak": "1s", "samples": 0, "checks": off}}
+    try:
+        engine.configure("sluice:release", {"version": "1.0.0"})
+        assert engine.up().ok
+        # Of a database without a row no backup is made.
+        body = {"email": "ada@example.org", "password": "secret-1", "confirmPassword": "secret-1"}
+        assert httpx.post(f"{engine.url}/api/auth/register", json=body, timeout=30).status_code == 200
+        engine.configure("sluice:release", {"version": "1.1.0", "schema": {users: "0001"}})
+        assert engine.up().ok
+        made = told(engine, "plan")
+        steps = {step["database"]: (step["action"], step["revision"], step["why"]) for step in made["steps"]}
+        assert steps[users] == ("code only", "0001", "the release names no revision of it: it stays as it is")
+        assert (made["action"], made["services"]["user-service"][1][:18]) == ("code only", "user-service@1.0.0")
+        corrupt = told(engine, "plan", "--symptom", "corruption", "--to", "1.0.0")
+        assert (corrupt["action"], corrupt["severity"]) == ("refuse", "P0")
+        assert corrupt["refusals"] == ["postgres: data are corrupt, and no good backup is at ''"]
+        restored = {step["database"]: step["action"] for step in corrupt["steps"]}
+        assert restored == {"postgres": "refuse", users: "restore"}
+
+        back = sluice(engine, "rollback", "--yes")
+        assert back.ok, back.out
+        assert engine.live == "1.0.0"
+    finally:
+        folder = engine.folder
+        engine.close()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,126 @@
+"""Databases for a plan: a real server, real migrations, real backups."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluice.core.backup.manifest import Backup
+from sluice.core.errors import Refused
+from sluice.core.migration.file import folder
+from sluice.core.migration.history import plan as way
+from sluice.core.record import Built, Record
+from sluice.core.rollback.past import Past
+from sluice.core.rollback.plan import Action, Plan, plan
+from sluice.core.rollback.symptom import Symptom, Trouble
+from sluice.core.store import Store
+from sluice.history import databases
+from sluice.history.pulumi import Pulumi
+from sluice.history.stack import Stack
+from sluice.systems import migrations
+from sluice.systems.backup import make
+from sluice.systems.drill import drill
+from sluice.systems.shelf import load
+from tests.fixtures.store import connect
+
+AT = datetime(2026, 11, 24, tzinfo=UTC)
+FILES = {
+    "1_a.sql": "create table a (id int);",
+    "1_a.down.sql": "drop table a;",
+    "2_b.sql": "create table b (id int);",
+    "2_b.down.sql": "drop table b;",
+    "3_c.sql": "-- phase: contract\n-- way: lossy\n-- loses: select count(*) from a\nalter table a add c int;",
+    "3_c.down.sql": "alter table a drop c;",
+    "4_d.sql": "-- phase: contract\nalter table b add d int;",
+}
+
+
+def stack(folder: Path, store: Store, shelf: Path) -> Stack:
+    """Return a stack whose state names this server, database and shelf, as the process runtime's does."""
+    outputs = {"host": store.host, "port": store.port, "user": store.user, "passfile": store.passfile, "tools": store.tools}
+    resources = [
+        {"type": "pulumi:pulumi:Stack", "outputs": {"databases": {store.dbname: {}}}},
+        {"type": "pulumi-python:dynamic/process:Postgres", "outputs": outputs},
+        {"type": "pulumi-python:dynamic/sluice:Backup", "inputs": {"folder": str(shelf)}, "outputs": {"release": "1-a"}},
+    ]
+    return Stack(Pulumi(folder, "test"), "", {"resources": resources}, None, [])
+
+
+def migrate(store: Store, target: str) -> None:
+    found = folder(FILES)
+    for phase in ("expand", "settle"):
+        planned = way(found, migrations.look(store), target=target, phase=phase)  # type: ignore[arg-type]
+        migrations.run(store, planned, check=lambda: None, log=lambda text: None)
+
+
+def backup(store: Store, shelf: Path) -> Backup:
+    """Save a database at revision 1."""
+    make(store, shelf, revision="1")
+    return load(shelf)[0]
+
+
+def past(store: Store, revision: str, **services: Built) -> Past:
+    record = Record(id="1-a", version="1", kind="minor", services=services, schema_={store.dbname: revision}, at=AT, git="abc123")
+    return Past(record=record, config='{"version":"1"}')
+
+
+def decided(seen: Stack, target: Past, **more: Any) -> Plan:
+    restore = bool(more.get("symptoms"))
+    return plan(failing="2-b", live=None, target=target, databases=databases.look(seen, target, restore=restore), **more)
+
+
+@pytest.mark.embedded
+def test_databases(store: Store, tmp_path: Path):
+    """As a database goes on, the same target asks for nothing, then for a loss to be accepted, then for a restore, with what it loses."""
+    seen, target = stack(tmp_path, store, tmp_path / "shelf"), past(store, "1")
+    migrate(store, "1")
+    saved = backup(store, tmp_path / "shelf")
+    migrate(store, "2")
+    assert (decided(seen, target).action, databases.look(seen, target)[0].backups) == (Action.CODE, [])
+
+    with connect(store) as connection:
+        connection.execute("insert into a values (1), (2)")
+    migrate(store, "3")
+    why = "going back loses data ('3_c': 2 rows): accept it by name (3), or release a revision from there on"
+    assert decided(seen, target).refusals == [f"{store.dbname}: {why}"]
+    assert decided(seen, target, allowed=["3"]).steps[0].migrations == ["3_c", "2_b"]
+
+    migrate(store, "4")
+    assert decided(seen, target).refusals == [
+        f"{store.dbname}: '4_d' has no way back, and no good backup is at '1' or '2'; '{saved.id}': was never restored"
+    ]
+    drill(store, saved)
+    found = decided(seen, target)
+    assert (found.action, found.steps[0].backup) == (Action.RESTORE, saved.id)
+    assert "table public.a: 2 rows more than in it" in found.steps[0].loses
+
+    (Path(saved.folder) / saved.manifest.dump).write_bytes(b"cut")
+    assert "no good backup is at '1' or '2'" in decided(seen, target).refusals[0]
+
+
+@pytest.mark.embedded
+def test_corruption(store: Store, tmp_path: Path):
+    """Backups are looked at for corrupt data too, where no migration is in the way."""
+    seen, target = stack(tmp_path, store, tmp_path / "shelf"), past(store, "1")
+    migrate(store, "1")
+    saved = backup(store, tmp_path / "shelf")
+    drill(store, saved)
+    found = decided(seen, target, symptoms=[Symptom(trouble=Trouble.CORRUPTION)])
+    assert (found.action, found.steps[0].backup) == (Action.RESTORE, saved.id)
+
+
+@pytest.mark.embedded
+def test_revisions(store: Store, tmp_path: Path):
+    """The order of Alembic revisions is in a tree that this command does not read: it says so where they would have to move."""
+    migrate(store, "1")
+    with connect(store) as connection:
+        connection.execute("update sluice_history.migration set up = '-- alembic: 1 revises base' || chr(10) || up")
+    seen = stack(tmp_path, store, tmp_path)
+    live = Record.model_validate({**past(store, "1").record.wire(), "id": "2-b"})
+    seen.state["resources"][0]["outputs"]["proven"] = [live.text]
+    assert databases.look(seen, past(store, "1"))[0].revision == "1"
+    with pytest.raises(Refused, match=r"has Alembic revisions, and '1-a' had another one .* `pulumi preview` says it"):
+        databases.look(seen, past(store, "0"))
