@@ -103,10 +103,11 @@ def _bare(store: Store, folder: Path, form: Format) -> list[str]:
 def _drill(store: Store, folder: Path, form: Format) -> dict[str, Side]:
     made = backup.make(store, folder / form, format=form, jobs=JOBS[form])
     (kept,) = (one for one in shelf.load(folder / form) if one.id == made.id)
-    return {"sluice": lambda: drill.drill(store, kept, jobs=RESTORE, keep=False), "bare": _restored(store, kept)}
+    return {"sluice": lambda: drill.drill(store, kept, jobs=RESTORE, keep=False), "bare": restored(store, kept)}
 
 
-def _restored(store: Store, kept: Backup) -> Callable[[], None]:
+def restored(store: Store, kept: Backup) -> Callable[[], None]:
+    """Return a call that restores a backup into an empty database, and drops it."""
     scratch = store.at(SCRATCH)
     archive = str(Path(kept.folder) / kept.manifest.dump)
     words = [argv.tool(store, "pg_restore"), "-h", store.host, "-p", str(store.port), "-U", store.user, "-d", SCRATCH, "--no-password"]

@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # started by path, as `make bench` does
 
-from bench import abort, back, backup, gate, preview, traffic  # noqa: E402
+from bench import abort, back, backup, gate, preview, restore, traffic  # noqa: E402
 from bench.measure import Measure, say  # noqa: E402
 
 REPORT = HERE / "report.json"
@@ -34,6 +34,8 @@ BENCHES: dict[str, Callable[[int], Measure]] = {
     "backup_ratio": backup.speed,
     "backup_memory_mb": backup.memory,
     "drill_ratio": backup.proof,
+    "restore_ratio": restore.speed,
+    "swap_s": restore.swap,
 }
 HEAD = ("name", "value", "unit", "against")
 

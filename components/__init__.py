@@ -7,6 +7,7 @@ from sluice.components.flag import Flag
 from sluice.components.gate import Gate
 from sluice.components.migration import Migration
 from sluice.components.release import Release, ReleaseArgs
+from sluice.components.restore import Restore
 from sluice.components.service import Service, ServiceArgs
 from sluice.components.smoke import SmokeTest
 from sluice.components.stack import Stack, program
@@ -22,6 +23,7 @@ __all__ = [
     "Migration",
     "Release",
     "ReleaseArgs",
+    "Restore",
     "Service",
     "ServiceArgs",
     "SmokeTest",

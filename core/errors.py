@@ -9,6 +9,7 @@ SluiceError
 ├── Unreachable         a live system could not be asked or changed
 ├── BackupFailed        a backup or its drill did not hold; nothing was changed
 ├── MigrationFailed     a migration did not go through; the text says what the database is now
+├── RestoreFailed       a restored copy did not take a database's place; the text says which one serves
 └── RuntimeFailed       a process did not start, stop, or stay as it was told
 """
 
@@ -68,6 +69,10 @@ class BackupFailed(SluiceError):
 
 class MigrationFailed(SluiceError):
     """A migration did not go through; the text says what the database is now."""
+
+
+class RestoreFailed(SluiceError):
+    """A restored copy did not take a database's place; the text says which one serves."""
 
 
 class RuntimeFailed(SluiceError):

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from sluice.components import Backup, Canary, Database, Flag, Gate, Migration, Service, ServiceArgs, SmokeTest
+from sluice.components import Backup, Canary, Database, Flag, Gate, Migration, Restore, Service, ServiceArgs, SmokeTest
 from sluice.components.base import known
 from sluice.core.check import Check, Limit
 from sluice.core.moment import Moment
@@ -19,6 +19,8 @@ from tests.fixtures.mock import SPLIT, Runtime, World
 
 CHECK = Check(name="q", ask="http.status", of={"url": "http://x"}, limit=Limit(is_="==", value=200))
 SPEC = Spec(service="web", version="1", argv=["run"], artifact="/app", prefix="/web/")
+
+ASKED = {"release": "r1", "nonce": "n1", "database": "shop", "backup": "B1"}
 
 Make = Callable[[pulumi.ResourceOptions | None], Any]
 
@@ -51,6 +53,10 @@ def database(opts: pulumi.ResourceOptions | None = None) -> Database:
     return Database("data", runtime=Runtime(), databases=["shop"], connections=7, keep=False, opts=opts)
 
 
+def restore(opts: pulumi.ResourceOptions | None = None) -> Restore:
+    return Restore("undo", release="r1", databases=[], folder="/backups", instructions=[ASKED], opts=opts)
+
+
 def service(opts: pulumi.ResourceOptions | None = None) -> Service:
     runtime = Runtime()
     return Service(SPEC, runtime=runtime, front=runtime.front("door"), opts=opts)
@@ -64,6 +70,7 @@ PARTS: list[tuple[Make, str, list[str]]] = [
     (backup, "save", ["save > save-dump (Backup)"]),
     (migration, "grow", ["grow > grow-run (Migration)"]),
     (database, "data", ["data > data-server (Store)"]),
+    (restore, "undo", ["undo > undo-swap (Restore)"]),
     (service, SPEC.name, [f"{SPEC.name} > {SPEC.name} (Service)", f"{SPEC.name} > {SPEC.name}-guard (Guard)"]),
 ]
 
@@ -144,6 +151,12 @@ def test_canary(world: World):
     world.run(lambda: canary() and None)
     assert world["climb-ladder"].inputs == {"release": "r1", "split": SPLIT, "rollout": {"release": "r1", "deadline": 3600}}
     assert world.outputs["climb"] == {"steps": ["100 %: 9 requests"]}
+
+
+def test_restore(world: World):
+    """A restore hands over what was asked for, and where backups are."""
+    world.run(lambda: restore() and None)
+    assert world["undo-swap"].inputs == {"release": "r1", "databases": [], "folder": "/backups", "instructions": [ASKED]}
 
 
 def test_database(world: World):

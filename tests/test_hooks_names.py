@@ -15,6 +15,7 @@ from sluice.hooks.mark import Mark, MarkProvider
 from sluice.hooks.notify import Notify, NotifyProvider
 from sluice.hooks.preflight import Preflight, PreflightProvider
 from sluice.hooks.record import Record, RecordProvider
+from sluice.hooks.restore import Restore, RestoreProvider
 
 PINNED = [
     (Gate, GateProvider, "sluice.hooks.gate"),
@@ -22,6 +23,7 @@ PINNED = [
     (Notify, NotifyProvider, "sluice.hooks.notify"),
     (Preflight, PreflightProvider, "sluice.hooks.preflight"),
     (Record, RecordProvider, "sluice.hooks.record"),
+    (Restore, RestoreProvider, "sluice.hooks.restore"),
 ]
 
 

@@ -1,0 +1,159 @@
+"""A database goes back to what a backup holds, by a copy that takes its place; never by a restore over it.
+
+The copy is the one that the backup's drill has kept, or a new one, restored and compared in the same way while the old database serves.
+What a deployer had begun when it died, the next call takes up, or puts back when it wants something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sluice.core.backup.manifest import Backup
+from sluice.core.clock import Clock, SystemClock
+from sluice.core.errors import BackupFailed, Refused, RestoreFailed
+from sluice.core.restore.order import Aside, Order, Restore, Restored
+from sluice.core.store import Store
+from sluice.systems import recover_undo as undo
+from sluice.systems import restore_table as table
+from sluice.systems.aside import open_copy
+from sluice.systems.drill import drill
+from sluice.systems.lock import Lock, connect, held, maintained
+from sluice.systems.outlook import since
+from sluice.systems.recover_undo import STEP, Log, left, undone
+from sluice.systems.recover_way import Way, begin, changes, clear, fit, kept, ready, result, spent, tell, told
+from sluice.systems.swap import LIMIT, swap
+
+WAIT = 60.0
+
+
+def from_copy(
+    store: Store,
+    backup: Backup,
+    order: Order,
+    *,
+    made_for: str = "",
+    refuse: bool = False,
+    limit: float = LIMIT,
+    wait: float = WAIT,
+    clock: Clock | None = None,
+    log: Log = print,
+) -> Restored:
+    """Put the copy that a backup's drill has kept in the place of its database, which is put aside; minutes of restoring are saved.
+
+    `made_for` is the release that the backup must have been made for ("" any); `refuse` refuses writes from the start, for a database
+    that is being corrupted. `limit`: seconds without writes during the swap itself. An order that is done is not done again.
+    Refused before anything is touched; BackupFailed when the copy is not what the manifest says; RestoreFailed when the swap did not go
+    through. After each of them the old database serves, and takes writes.
+    """
+    way = Way(store, backup, order, made_for, refuse, limit, wait, clock or SystemClock(), log)
+    with told(store), held(store, STEP, wait=wait, clock=way.clock) as lock:
+        if done := spent(lock, store, order):
+            return done
+        clear(lock, way)
+        fit(lock, way)
+        restore = begin(lock, way, made=False)
+        with undone(lock, store, restore, log):
+            restore, lines = ready(lock, way, restore)
+            return _place(lock, way, restore, lines, proved=False)
+
+
+def from_backup(
+    store: Store,
+    backup: Backup,
+    order: Order,
+    *,
+    checks: Mapping[str, str] | None = None,
+    jobs: int = 1,
+    made_for: str = "",
+    refuse: bool = False,
+    limit: float = LIMIT,
+    wait: float = WAIT,
+    clock: Clock | None = None,
+    log: Log = print,
+) -> Restored:
+    """Restore a backup beside its database, prove it as a drill does, and put it in place; as `from_copy` in all else.
+
+    `checks` and `jobs` are the drill's. A copy that is there and is what the manifest says is taken as it is; one that a dead restore has
+    left half made is made anew; another one is Refused.
+    """
+    way = Way(store, backup, order, made_for, refuse, limit, wait, clock or SystemClock(), log)
+    with told(store), held(store, STEP, wait=wait, clock=way.clock) as lock:
+        if done := spent(lock, store, order):
+            return done
+        clear(lock, way)
+        there = kept(lock, way)
+        fit(lock, way, making=not there)
+        restore = begin(lock, way, made=not there)
+        with undone(lock, store, restore, log):
+            restore, lines = ready(lock, way, restore)
+    # The drill takes the lock itself.
+    if not there:
+        with left(store, restore, wait=wait, clock=way.clock, log=log):
+            drill(store, backup, checks=checks, jobs=jobs, wait=wait, clock=way.clock)
+    with told(store), held(store, STEP, wait=wait, clock=way.clock) as lock, undone(lock, store, restore, log):
+        fit(lock, way)
+        return _place(lock, way, restore, lines, proved=True)
+
+
+def back(store: Store, order: Order, *, limit: float = LIMIT, wait: float = WAIT, clock: Clock | None = None, log: Log = print) -> Restored:
+    """Put what was put aside in its place again; the restored database is put aside in turn, so that this can be taken back too.
+
+    `order.backup` is the aside database's name, "" the newest. Refused and RestoreFailed as in `from_copy`.
+    """
+    clock = clock or SystemClock()
+    with told(store), held(store, STEP, wait=wait, clock=clock) as lock:
+        if done := spent(lock, store, order):
+            return done
+        table.prepare(lock.connection)
+        aside = _chosen(store, table.asides(lock.connection, store.dbname), order.backup)
+        undo.mend(lock, store, but=order.nonce, log=log)
+        now = table.current(lock.connection, store.dbname)
+        lines = [f"'{store.dbname}' is again what was put aside as '{aside.name}'", *since(store, now)]
+        tell(lines, log)
+        chosen = order.model_copy(update={"backup": aside.name})
+        restore = table.begin(lock.connection, store.dbname, chosen, aside.name, made=False)
+        try:
+            return result(swap(lock, restore, rows={}, clock=clock, limit=limit), None, lines)
+        except RestoreFailed:
+            table.leave(lock.connection, restore)
+            raise
+
+
+def asides(store: Store) -> list[Aside]:
+    """Return the databases that were put aside for others, newest first: each is there until somebody drops it."""
+    with told(store), maintained(store, STEP) as connection:
+        return table.asides(connection, store.dbname)
+
+
+def mend(store: Store, *, wait: float = WAIT, clock: Clock | None = None, log: Log = print) -> None:
+    """Put back what a restore had changed when its deployer died: writes are let in again, and a copy is cut off again."""
+    with told(store), held(store, STEP, wait=wait, clock=clock) as lock:
+        if table.there(lock.connection):
+            undo.mend(lock, store, but="", log=log)
+
+
+def _place(lock: Lock, way: Way, restore: Restore, lines: list[str], *, proved: bool) -> Restored:
+    if not proved and (found := changes(way.copy, way.backup.manifest, lock.check)):
+        raise BackupFailed(f"the copy '{way.copy.dbname}' is no longer what backup {way.backup.id} holds", found)
+    late = open_copy(way.copy)
+    lock.check()
+    _analyze(way.copy)
+    lock.check()
+    done = swap(lock, restore, rows=way.backup.manifest.rows, clock=way.clock, limit=way.limit)
+    tell(late, way.log)
+    return result(done, way.backup.manifest, [*lines, *late])
+
+
+def _analyze(copy: Store) -> None:
+    """A restored database knows nothing of its values, and its first queries would take the worst ways."""
+    with connect(copy, STEP) as connection:
+        connection.execute("analyze")
+
+
+def _chosen(store: Store, found: list[Aside], name: str) -> Aside:
+    one = next((one for one in found if not name or one.name == name), None)
+    if one is None:
+        names = f"there {'are' if len(found) > 1 else 'is'} {', '.join(aside.name for aside in found)}" if found else "there is none"
+        wanted = f"'{name}' was not put aside" if name else "nothing was put aside"
+        raise Refused([f"{wanted} of '{store.dbname}', {names}"])
+    return one

@@ -1,0 +1,191 @@
+"""One restore on its way: what it is, what speaks against it, and how it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from sluice.core.backup.manifest import Backup, Manifest, scratch
+from sluice.core.backup.rule import differs
+from sluice.core.backup.schema import digest
+from sluice.core.clock import Clock
+from sluice.core.errors import Refused, RestoreFailed, Unreachable
+from sluice.core.restore.order import Order, Restore, Restored
+from sluice.core.restore.rule import Scene, refusals
+from sluice.core.store import Store
+from sluice.systems import restore_table as table
+from sluice.systems.belonging import put, setting
+from sluice.systems.copy import drop
+from sluice.systems.lock import Lock
+from sluice.systems.outlook import outlook
+from sluice.systems.postgres import primary
+from sluice.systems.recover_undo import STEP, Log, mend
+from sluice.systems.shape import shape
+from sluice.systems.source import SYSTEM, reading
+from sluice.systems.swap import READONLY, busy, end, oid
+
+POLL = 0.05
+PREPARED = "select gid from pg_prepared_xacts where database = %s order by 1"
+# Whoever holds the lock knows that no other step is alive; a statement of a dead one may still make or drop the copy.
+ORPHANS = """
+    select application_name, pid, pg_terminate_backend(pid, 5000) from pg_stat_activity
+    where application_name in ('sluice drill', 'sluice restore') and pid <> pg_backend_pid()
+        and (datname = %(copy)s or state = 'active' and strpos(query, %(copy)s) > 0)
+"""
+ROLES = """
+    select r.rolname from pg_db_role_setting s join pg_roles r on r.oid = s.setrole cross join unnest(s.setconfig) one
+    where s.setdatabase in (0, (select oid from pg_database where datname = %s)) and one like 'default_transaction_read_only=%%' order by 1
+"""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One restore: of what, from what, on whose order, and how."""
+
+    store: Store
+    backup: Backup
+    order: Order
+    made_for: str
+    refuse: bool
+    limit: float
+    wait: float
+    clock: Clock
+    log: Log
+
+    @property
+    def copy(self) -> Store:
+        """Return the copy that takes the database's place."""
+        return self.store.at(scratch(self.store.dbname, self.backup.id))
+
+
+@contextmanager
+def told(store: Store) -> Iterator[None]:
+    """Tell what the server says as Unreachable, in its own primary message."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise Unreachable(f"database {store.place}: {primary(error)}; `pulumi up` finds out what is, and goes on") from None
+
+
+def tell(lines: list[str], log: Log) -> None:
+    """Say line by line."""
+    for line in lines:
+        log(line)
+
+
+def spent(lock: Lock, store: Store, order: Order) -> Restored | None:
+    """Return what an order has done when it is done already: a row in the server knows it, whatever config and history say."""
+    if not table.there(lock.connection):
+        return None
+    found = table.find(lock.connection, store.dbname, order.nonce)
+    if found and order.backup and found.backup != order.backup:
+        raise Refused([f"the nonce '{order.nonce}' was used to restore '{found.backup}' in '{store.dbname}': take a word not used before"])
+    return result(found, None, [], again=True) if found and found.state == "swapped" else None
+
+
+def _headline(store: Store) -> str:
+    return f"'{store.dbname}' is not restored, nothing was touched:"
+
+
+def clear(lock: Lock, way: Way) -> None:
+    """End what a dead deployer has left at work on the copy."""
+    for name, pid, _ in lock.connection.execute(ORPHANS, {"copy": way.copy.dbname}).fetchall():
+        way.log(f"ended {name} (pid {pid}) at '{way.copy.dbname}', which a dead deployer had left")
+
+
+def fit(lock: Lock, way: Way, *, making: bool = False) -> None:
+    """Refuse what must not begin, with all reasons at once."""
+    scene = _scene(lock.connection, way, making)
+    found = refusals(way.store, way.backup, way.copy.dbname, scene, made_for=way.made_for)
+    if found:
+        raise Refused(found, headline=_headline(way.store))
+
+
+def _scene(connection: psycopg.Connection[Any], way: Way, making: bool) -> Scene:
+    row = connection.execute(SYSTEM).fetchone()
+    prepared = connection.execute(PREPARED, [way.store.dbname]).fetchall()
+    return Scene(
+        system=row[0] if row else "",
+        live=oid(connection, way.store.dbname) is not None,
+        copy_=oid(connection, way.copy.dbname) is not None,
+        making=making,
+        # A session of this very step may not have gone quite yet.
+        busy=tuple(one for one in busy(connection, way.copy.dbname) if f"'sluice {STEP}'" not in one),
+        prepared=tuple(gid for (gid,) in prepared),
+    )
+
+
+def kept(lock: Lock, way: Way) -> bool:
+    """Say whether a copy is there that can be taken as it is; one that a dead restore has left half made is dropped."""
+    if oid(lock.connection, way.copy.dbname) is None:
+        return False
+    ours = table.there(lock.connection) and table.maker(lock.connection, way.store.dbname, way.copy.dbname)
+    if ours and busy(lock.connection, way.copy.dbname):
+        drop(lock.connection, way.copy.dbname)
+        return False
+    found = changes(way.copy, way.backup.manifest, lock.check)
+    if found and ours:
+        drop(lock.connection, way.copy.dbname)
+    elif found:
+        more = f"the copy '{way.copy.dbname}' is there and not what backup {way.backup.id} holds: drop it when nobody needs it"
+        raise Refused([more, *found], headline=_headline(way.store))
+    return not found
+
+
+def changes(copy: Store, manifest: Manifest, look: Callable[[], None]) -> list[str]:
+    """Return how a copy differs from the manifest: it may have been written to since its drill."""
+    text = shape(copy, look)
+    with reading(copy, STEP) as source:
+        return differs(manifest, rows=source.rows(look), sequences=source.sequences(), shape=digest(text))
+
+
+def begin(lock: Lock, way: Way, *, made: bool) -> Restore:
+    """Write the order down, and put back what another one may have left."""
+    table.prepare(lock.connection)
+    mend(lock, way.store, but=way.order.nonce, log=way.log)
+    return table.begin(lock.connection, way.store.dbname, way.order, way.copy.dbname, made=made)
+
+
+def ready(lock: Lock, way: Way, restore: Restore) -> tuple[Restore, list[str]]:
+    """Refuse writes when that is wanted, and say what is lost."""
+    if way.refuse and not restore.refused:
+        restore = _refuse(lock, way, restore)
+    lines = outlook(way.store, way.backup)
+    tell(lines, way.log)
+    return restore, lines
+
+
+def _refuse(lock: Lock, way: Way, restore: Restore) -> Restore:
+    """Let new sessions read only, and end the older ones."""
+    connection, name = lock.connection, way.store.dbname
+    before = setting(connection, name, READONLY)
+    with connection.transaction():
+        put(connection, name, READONLY, "on")
+        table.refused(connection, restore, refused=True, before=before)
+    _drain(lock, way)
+    way.log(f"writes to '{name}' are refused")
+    for (role,) in connection.execute(ROLES, [name]).fetchall():
+        way.log(f"role '{role}' has a setting of its own for that, and may write")
+    return restore.model_copy(update={"refused": True, "before": before})
+
+
+def _drain(lock: Lock, way: Way) -> None:
+    row = lock.connection.execute("select extract(epoch from clock_timestamp())::float8").fetchone()
+    assert row is not None
+    deadline = way.clock.now() + way.limit
+    while end(lock.connection, oid(lock.connection, way.store.dbname), since=row[0]):
+        if way.clock.now() > deadline:
+            raise RestoreFailed(f"sessions of '{way.store.dbname}' did not end: {', '.join(busy(lock.connection, way.store.dbname))}")
+        way.clock.wait(POLL)
+
+
+def result(done: Restore, manifest: Manifest | None, lines: list[str], *, again: bool = False) -> Restored:
+    """Return what people are told of a restore that is done."""
+    old = f"the old one is kept as '{done.aside}', closed: drop database \"{done.aside}\" when nobody needs it"
+    said = f"'{done.copy_}' is '{done.database}' now; nobody could write for {done.seconds:.2f} s; {old}"
+    facts = {"database": done.database, "backup": done.backup, "aside": done.aside, "seconds": done.seconds, "again": again}
+    return Restored.read({**facts, "revision": manifest.revision if manifest else None, "lines": (*lines, said)})
