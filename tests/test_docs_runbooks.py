@@ -12,7 +12,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "runbooks.md"
-CLAIMED = ("004",)
+# Whole runbooks, and of the others the chapters that are answered so far, by the words that their headings begin with.
+CLAIMED: dict[str, tuple[str, ...]] = {
+    "004": (),
+    "000": ("### 1. Pre-Deployment Backup", "### 6. Run Database Migrations"),
+    "001": ("## Database Migration Deployment",),
+    "002": ("### Backup Verification", "### Step 2: Database Backup", "### Step 3: Database Migration", "### Issue: Migration fails"),
+    "003": ("### 1. Pre-Deployment", "### 3. Deployment Steps"),
+}
 # An anchor is what identifies a line; the rest of it stays in the runbook.
 WORDS = 8
 PERSON, LATER = "a person's task", "comes with: "
@@ -36,9 +43,24 @@ def lines(text: str) -> Iterator[str]:
         yield anchor(line)
 
 
+def claimed(text: str, heads: tuple[str, ...]) -> str:
+    """Return the chapters of a runbook that begin with one of `heads`, each up to the next heading of its level; all of it without."""
+    if not heads:
+        return text
+    kept: list[str] = []
+    code, level = False, 0
+    for line in text.splitlines():
+        code ^= line.lstrip().startswith("```")
+        if not code and (depth := len(line) - len(line.lstrip("#"))):
+            level = depth if line.startswith(heads) else 0 if depth <= level else level
+        if level:
+            kept.append(line)
+    return "\n".join(kept)
+
+
 def _counts(line: str, *, code: bool) -> bool:
     if code:
-        return line.startswith("# ")
+        return line.lstrip().startswith("# ")
     return re.match(r"#+ |\s*(- |\d+\. )|\*\*|\|(?![-| ]+\|$)", line) is not None
 
 
@@ -105,7 +127,17 @@ def test_the_list_is_the_runbook(runbook: str):
     found = list((ROOT.parent / "shared" / "runbooks").glob(f"{runbook}_*"))
     if not found:
         pytest.skip(f"runbook {runbook} itself is not beside this checkout: its list in tests/data is what there is")
-    assert list(lines(found[0].read_text())) == (ROOT / "tests" / "data" / f"runbook-{runbook}.txt").read_text().splitlines()
+    assert (
+        list(lines(claimed(found[0].read_text(), CLAIMED[runbook])))
+        == (ROOT / "tests" / "data" / f"runbook-{runbook}.txt").read_text().splitlines()
+    )
+
+
+def test_claimed():
+    """A chapter ends at the next heading of its level or above; a comment in code is no heading."""
+    text = "# T\n## A\na\n### A.1\nb\n```sh\n# c\n```\n## B\nd\n## A again\ne"
+    assert claimed(text, ("## A",)).splitlines() == ["## A", "a", "### A.1", "b", "```sh", "# c", "```", "## A again", "e"]
+    assert claimed(text, ("### A.1",)).splitlines() == ["### A.1", "b", "```sh", "# c", "```"]
 
 
 def test_lines():
