@@ -34,7 +34,7 @@ def world(seen: Stack) -> None:
     if splits.settled(back):
         say.lines("all traffic is on what is proven already")
     else:
-        splits.restore(back, "aborted by sluice abort")
+        splits.restore(back, f"{splits.ABORTED} by sluice abort")
         say.lines("all traffic is on what is proven" if seen.live else "all doors are closed (503): nothing has been proven yet")
 
 

@@ -25,11 +25,23 @@ class RecordProvider(Hook):
 
         from sluice.core.record import Record, prove
 
+        _lost(props)
         proven = [Record.parse(line) for line in props.get("previous") or []]
         if props["record"]:
             saved = {name: props.get(name) or {} for name in ("backups", "took")}
             proven = prove(Record.read({**props["record"], **saved, "at": datetime.now(UTC).isoformat(timespec="seconds")}), proven)
         return {"proven": [one.text for one in proven], "live": proven[0].shown}
+
+
+def _lost(props: Props) -> None:
+    """Refuse to prove a release whose traffic was taken back after the last step that looked."""
+    if not props["record"] or not props.get("fallback"):
+        return
+    from sluice.core.errors import Superseded
+    from sluice.systems import splits
+
+    if by := splits.aborted(props["fallback"]):
+        raise Superseded(f"{props['release']} is not proven, as its traffic was taken back ({by}): `pulumi up` begins again")
 
 
 class Record(Resource, module="sluice", name="Record"):

@@ -5,8 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from sluice.core.errors import Superseded
 from sluice.core.record import Record
+from sluice.core.split import Route
 from sluice.hooks.record import RecordProvider
+from sluice.systems import splits
+from tests.fixtures.front import Front
 
 RECORD = {
     "id": "r1",
@@ -46,6 +52,23 @@ def test_next():
     after = outs(record(record=RECORD | {"id": "r2"}, previous=before))
     assert ids(after) == ["r2", "r1"]
     assert after["proven"][1] == before[0]
+
+
+@pytest.mark.embedded
+def test_aborted(front: Front):
+    """A release whose traffic was taken back after all its gates had passed is not proven; the next one that has it is."""
+    front.serve("web@1.0")
+    front.serve("web@1.1")
+    routes = [Route(service="web", prefix="/web/", live="web@1.0", canary="web@1.1")]
+    split, owner = front.descriptor(routes), splits.open(front.split)
+    owner.take("r1", routes)
+    owner.confirm(owner.set(100), 5)
+    assert ids(outs(record(fallback=split))) == ["r1"]
+    splits.abort(split, "by hand")
+    with pytest.raises(Superseded, match=r"^r1 is not proven, .* taken back \(aborted: by hand\): `pulumi up` begins again$"):
+        outs(record(fallback=split))
+    owner.take("r1", routes)
+    assert ids(outs(record(fallback=split))) == ["r1"]
 
 
 def test_settled():

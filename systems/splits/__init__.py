@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # How long a splitter may take to follow a write. Envoy takes about 10 ms; seconds mean that it is down.
 FOLLOW = 5.0
+# What the share of an abort begins with, in place of a release.
+ABORTED = "aborted"
 
 
 def open(descriptor: dict[str, Any]) -> Split:
@@ -58,7 +60,13 @@ def restore(descriptor: dict[str, Any], release: str) -> Share:
 
 def abort(fallback: dict[str, Any], reason: str) -> None:
     """Take all traffic back to the live versions because a step after the canary failed."""
-    restore(fallback, f"aborted: {reason}"[:80])
+    restore(fallback, f"{ABORTED}: {reason}"[:80])
+
+
+def aborted(descriptor: dict[str, Any]) -> str:
+    """Return by whom traffic was taken back since the last release took it; empty when nobody has."""
+    release = str(open(descriptor).told().get("release", ""))
+    return release if release.startswith(ABORTED) else ""
 
 
 def settled(descriptor: dict[str, Any]) -> bool:
