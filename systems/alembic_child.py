@@ -256,7 +256,8 @@ def _bodies(source: str) -> dict[str, bool]:
 
 
 def _idle(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Pass | ast.Raise) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    nothing = isinstance(node, ast.Return) and (node.value is None or isinstance(node.value, ast.Constant))
+    return nothing or isinstance(node, ast.Pass | ast.Raise) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
 def _rendered(tree: Tree, one: Any, name: str) -> dict[str, str]:
@@ -306,9 +307,11 @@ class Step:
     def before(self, connection: Any, sql: str) -> None:
         """Ask before a statement that is more than rows, and write down one that stays whatever comes."""
         self.at, self.sql = self.at + 1, sql
-        if not ROWS.match(sql):
+        alone = connection.connection.dbapi_connection.autocommit
+        # What commits by itself, and what may be several statements, is asked for too.
+        if alone or ";" in sql or not ROWS.match(sql):
             self._ask({"ask": "statement", "sql": sql})
-        if connection.connection.dbapi_connection.autocommit:
+        if alone:
             self._mark(connection)
             if "concurrently" in sql.lower():
                 # It waits for old transactions to end, and nobody queues behind it.

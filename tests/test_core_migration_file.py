@@ -279,3 +279,22 @@ def test_import():
         ConfigError, match="asks another server what there is, which a rehearsal must not: write the CREATE FOREIGN TABLE out"
     ):
         parse("0001_a", "import foreign schema public from server far into here;")
+
+
+SHARED = (
+    "revoke connect on database shop from guest",
+    "grant create on database shop to guest",
+    "alter role guest rename to visitor",
+    "alter database shop owner to guest",
+    "comment on database shop is 'x'",
+    "comment on role guest is 'x'",
+    "drop owned by guest",
+    "reassign owned by guest to postgres",
+)
+
+
+@pytest.mark.parametrize("sql", SHARED)
+def test_what_all_databases_share(sql: str):
+    """What is no part of a database is refused: a rehearsal on a copy would change it for everybody."""
+    with pytest.raises(ConfigError, match="changes the server, not this database"):
+        parse("1_a", sql)

@@ -26,7 +26,13 @@ SERVER = (
     ast.CreateSubscriptionStmt,
     ast.AlterSubscriptionStmt,
     ast.DropSubscriptionStmt,
+    # These reach rights on, and the owner of, the database and tablespaces as well.
+    ast.DropOwnedStmt,
+    ast.ReassignOwnedStmt,
 )
+# Objects that all databases of a server share, whatever is done to them; the word for their kind is in another field of each statement.
+SHARED = {enums.ObjectType[f"OBJECT_{one}"] for one in ("DATABASE", "ROLE", "TABLESPACE", "SUBSCRIPTION", "PARAMETER_ACL")}
+KIND = ("objtype", "objectType", "renameType", "removeType")
 # Extensions whose functions, or whose foreign tables, open connections.
 REACHING = ("dblink", "http", "pg_net", "plproxy", "postgres_fdw")
 # Settings that the header has: set in the file they would outlive the retry, or come too late.
@@ -99,13 +105,18 @@ def refusal(node: Any) -> str:
         return f"sets {node.name}: write '-- {node.name}: 2s' at the top instead, which also holds for retries"
     if isinstance(node, ast.DiscardStmt) or (isinstance(node, ast.VariableSetStmt) and node.kind == enums.VariableSetKind.VAR_RESET_ALL):
         return "resets the session, and its time limits with it: take this out"
-    if isinstance(node, SERVER) or (isinstance(node, ast.CopyStmt) and node.is_program):
+    if isinstance(node, SERVER) or _shared(node) or (isinstance(node, ast.CopyStmt) and node.is_program):
         return "changes the server, not this database, so a rehearsal on a copy would do it for real: run it by hand, before the release"
     if isinstance(node, ast.ImportForeignSchemaStmt):
         return "asks another server what there is, which a rehearsal must not: write the CREATE FOREIGN TABLE out"
     if isinstance(node, ast.CreateFdwStmt | ast.AlterFdwStmt) or _drops(node):
         return "makes or drops what reaches other systems, and a rehearsal could not hold it back: run it by hand, before the release"
     return ""
+
+
+def _shared(node: Any) -> bool:
+    """Say whether a statement is about an object that is not in a database: its name, owner, rights, comment or label."""
+    return any(getattr(node, name, None) in SHARED for name in KIND)
 
 
 def _drops(node: Any) -> bool:

@@ -21,6 +21,7 @@ from sluice.core.migration.script import STATEMENT, Script, Wrong, split
 
 # A database that stands on two branches, which a later revision joins, has several.
 JOIN = "+"
+WAYS = ("reversible", "lossy", "restore-only")
 
 
 def revision(heads: Iterable[str]) -> str:
@@ -40,6 +41,9 @@ class Known:
     def __init__(self, tree: Tree, rows: Sequence[Row]) -> None:
         self.revisions: dict[str, Revision] = {one.id: one for one in tree.revisions}
         self.kept: set[str] = set()
+        for row in rows:
+            if one := self.revisions.get(row.id):
+                self.revisions[row.id] = one.model_copy(update={"migration": stricter(one.migration, row)})
         waiting = [row for row in rows if row.id not in self.revisions and revises(row.up) is not None]
         while ready := [row for row in waiting if all(id in self.revisions for id in revises(row.up) or ())]:
             for row in ready:
@@ -60,6 +64,13 @@ class Known:
     def order(self, ids: Collection[str]) -> list[Migration]:
         """Return revisions in an order in which they can be applied."""
         return [one.migration for one in self.revisions.values() if one.id in ids]
+
+
+def stricter(one: Migration, row: Row) -> Migration:
+    """Return a migration with what its row says too: a tree may forget that it was a contract, or that its way back loses data."""
+    way = max(one.way, row.way, key=WAYS.index)
+    phase = "contract" if "contract" in (one.phase, row.phase) else "expand"
+    return one.model_copy(update={"phase": phase, "way": way})
 
 
 def stored(row: Row, tree: Tree) -> Migration:
