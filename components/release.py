@@ -227,7 +227,8 @@ class Release(Component):
             release=self.plan.release,
             settled=self.plan.settled,
             phase=phase,
-            databases=self._wanted(),
+            # Expand looks at them for a settled release too, when that comes back.
+            databases=self._each() if phase == "expand" else self._wanted(),
             folder=self.runtime.backups,
             backups=self.backup.backups,
             common={**self._own, **(self._fallback if phase == "settle" else {})},
@@ -236,7 +237,10 @@ class Release(Component):
 
     def _wanted(self) -> pulumi.Output[list[dict[str, Any]]]:
         """Return every database with what this release wants of it; of a settled release, whose steps do not run, none."""
-        if self.plan.settled or not self.database:
+        return pulumi.Output.from_input([]) if self.plan.settled else self._each()
+
+    def _each(self) -> pulumi.Output[list[dict[str, Any]]]:
+        if not self.database:
             return pulumi.Output.from_input([])
         store = self.database.store
         server = {"host": store.host, "port": store.port, "user": store.user, "passfile": store.passfile, "tools": store.tools}

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.dynamic import Resource
+from pulumi.dynamic import DiffResult, Resource
 
-from sluice.hooks.base import Hook, Props
+from sluice.hooks.base import Hook, Props, due
 
 if TYPE_CHECKING:
     from sluice.core.database import Database
@@ -28,9 +28,15 @@ class MigrationProvider(Hook):
     phases, by 'database/name'; `lines`, what ran.
     """
 
+    def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
+        """Run for an unsettled release; and once for a settled one that comes back after an update to another one that did not end."""
+        back = _news.get("phase") == "expand" and _olds.get("release") != _news["release"]
+        return DiffResult(changes=due(_olds, _news) or back)
+
     def run(self, props: Props) -> Props:
-        """Run what is pending."""
+        """Run what is pending; a settled release has run all of it, and only looks whether that still is so."""
         if props.get("settled"):
+            _fits(props)
             return {"revisions": {}, "seconds": {}, "lines": []}
         from sluice.core.database import Database
         from sluice.core.errors import SluiceError
@@ -46,6 +52,23 @@ class MigrationProvider(Hook):
             raise
         revisions = {one.name: _revision(one) for one in databases}
         return {"revisions": revisions, "seconds": _seconds(databases, props["release"]), "lines": lines}
+
+
+def _fits(props: Props) -> None:
+    """Refuse to go on with a settled release whose database an update to another one has changed, and was killed or failed then."""
+    from sluice.core.database import Database
+    from sluice.core.errors import Refused, Unreachable
+    from sluice.systems import schema
+
+    try:
+        wrong = [f"{one.name}: {why}" for one in map(Database.read, props["databases"]) for why in schema.unfit(one)]
+    except Unreachable:
+        # Then this release does not serve anyway, and what is repaired must not wait for it.
+        return
+    if wrong:
+        headline = f"{props['release']} was proven, but an update to another release did not end, and has changed what it runs with:"
+        way = "write the sluice:release of that update back, and `pulumi up`, which goes on with it; then come back from there"
+        raise Refused([*wrong, way], headline=headline)
 
 
 def _revision(database: Database) -> str:

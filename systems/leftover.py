@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from sluice.core.backup.manifest import scratch, trial
+from sluice.core.backup.manifest import ID, scratch, trial
 from sluice.core.store import Store
 from sluice.systems import shelf
 from sluice.systems.copy import drop
@@ -27,6 +27,8 @@ def sweep(lock: Lock, store: Store, folder: Path, *, owner: str) -> None:
     mine = shelf.load(folder, database=store.dbname, owner=owner, system=system(lock))
     point = next((one for one in mine if one.drilled and one.drilled.kept), None)
     for one in mine:
+        if not ID.fullmatch(one.id):
+            continue
         copy = scratch(store.dbname, one.id)
         drop(lock.connection, trial(copy))
         if one is not point:

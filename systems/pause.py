@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -22,6 +22,8 @@ HELD = """
     select n.nspname, c.relname from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
     where l.locktype = 'relation' and l.pid = pg_backend_pid() and l.mode = 'ShareLock' and l.granted
 """
+# Longer than any moment takes; a deployer that is stopped meanwhile (Ctrl-Z, a machine that sleeps) lets writers go then.
+STILL = "5s"
 GIVEN_UP = (psycopg.errors.QueryCanceled, psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
 
 
@@ -43,15 +45,24 @@ def paused(connections: Sequence[psycopg.Connection[Any]]) -> Iterator[None]:
         for connection in connections:
             _hold(connection)
         yield
-    except GIVEN_UP as error:
-        raise Busy(str(error).partition("\n")[0]) from None
-    finally:
         for connection in connections:
             connection.rollback()
+    except GIVEN_UP as error:
+        raise Busy(str(error).partition("\n")[0]) from None
+    except (psycopg.errors.IdleInTransactionSessionTimeout, psycopg.OperationalError):
+        raise Refused(
+            [f"writers were held up and this deployer stood still for {STILL}, so that the server let them go: `pulumi up` again"]
+        ) from None
+    finally:
+        for connection in connections:
+            # The server may have ended it.
+            with suppress(psycopg.Error):
+                connection.rollback()
 
 
 def _hold(connection: psycopg.Connection[Any]) -> None:
     connection.execute(f"set local statement_timeout = '{HOLD}'".encode())
+    connection.execute(f"set local idle_in_transaction_session_timeout = '{STILL}'".encode())
     _eager(connection)
     while tables := _free(connection):
         _lock(connection, tables)

@@ -107,6 +107,14 @@ def moves(database: Database) -> bool:
     return any(way(database, phase).steps for phase in PHASES)
 
 
+def unfit(database: Database) -> list[str]:
+    """Return why code that has run with a database's target does not run with it any more; newer expand files alone are no reason."""
+    first = way(database, "expand")
+    # Settle would only say that expand comes first.
+    found = first if first.steps or first.refusals else way(database, "settle")
+    return [*found.refusals, *(f"'{step.migration.name}' is not applied" for step in found.steps)]
+
+
 def bare(database: Database) -> bool:
     """Say whether there is nothing to lose yet: no table has a row, and no proven release has used it."""
     if database.known:

@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
+from sluice.core.backup import manifest as manifests
 from sluice.core.backup.format import Compression, Format
-from sluice.core.backup.manifest import Backup, Drilled, Manifest, Part, name, scratch
+from sluice.core.backup.manifest import Backup, Drilled, Manifest, Part, Rehearsed, name, scratch
 
 ID = "20261124T160000Z-3fa2"
 
@@ -57,3 +61,16 @@ def test_verified():
     assert not Backup(folder="/f", manifest=manifest()).verified
     assert Backup(folder="/f", manifest=manifest(), drilled=drilled()).verified
     assert Backup(folder="/f", manifest=manifest()).id == ID
+
+
+@pytest.mark.parametrize("at", [float("nan"), float("inf"), -1.0, 1e20])
+def test_a_time_that_is_none(at: float):
+    """A record that was edited is never younger than all that can be."""
+    with pytest.raises(ValidationError):
+        Rehearsed(at=at, steps={}, histories={})
+
+
+def test_id():
+    """What a backup is called can be told from what a team calls things."""
+    assert manifests.ID.fullmatch(name(1764000000.0, "0a1f"))
+    assert not manifests.ID.fullmatch("y")

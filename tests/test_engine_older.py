@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -141,3 +144,21 @@ def test_exactly(redcube: Engine):
     assert history(redcube) == [("0001", "applied")]
     assert "mark" not in columns(redcube, "users")
     assert redcube.up("--expect-no-changes").ok
+
+
+def test_killed_while_it_settled(redcube: Engine):
+    """Killed between its contract and its record, a release is not gone back from by config alone: what is proven does not fit any more."""
+    redcube.configure("sluice:release", {"version": "1.7.0", "schema": {USERS: "0007"}})
+    with redcube.updating() as child:
+        deadline = time.monotonic() + 120
+        while ("0007", "applied") not in history(redcube) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(child.pid, signal.SIGKILL)
+    redcube.cancel()
+    assert redcube.live == "1.1.0"
+    before, after, next = reasons(released(redcube, "1.1.0", redcube_users="0001"))
+    assert "the database has '0007_session_begin', newer than '0001'" in before + after
+    assert next.startswith("write the sluice:release of that update back, and `pulumi up`")
+    assert redcube.serving("/api/content/health", count=5) == {"1.7.0"}
+    assert released(redcube, "1.7.0", redcube_users="0007").ok
+    assert redcube.live == "1.7.0"

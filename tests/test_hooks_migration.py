@@ -178,9 +178,36 @@ def test_ahead(store: Store, tmp_path: Path):
 
 
 def test_settled(store: Store, tmp_path: Path):
-    """A settled release runs nothing, even when somebody forces it."""
-    assert run(props(store, tmp_path, settled=True)) == {"release": "r1", "revisions": {}, "seconds": {}, "lines": []}
+    """A settled release runs nothing, even when somebody forces it, and wants its database to be as it was proven with."""
+    nothing = {"release": "r1", "revisions": {}, "seconds": {}, "lines": []}
+    given = props(store, tmp_path)
+    with pytest.raises(Refused, match=r"r1 was proven, but .* changed what it runs with:\n.*'0001_total' is not applied"):
+        run(given, settled=True)
     assert columns(store) == []
+    run(given, backups=saved(given))
+    assert run(given, settled=True) == nothing
+    with connect(store) as connection:
+        connection.execute(
+            "insert into sluice_history.migration select * from (select (jsonb_populate_record(m, newer)).* from "
+            'sluice_history.migration m, (values (jsonb \'{"id": "0002", "name": "0002_b"}\')) n(newer)) o'
+        )
+    assert run(given, settled=True) == nothing
+    with connect(store) as connection:
+        connection.execute("update sluice_history.migration set phase = 'contract' where id = '0002'")
+    with pytest.raises(Refused, match="the database has '0002_b', newer than '0001', whose record does not say that it runs with it"):
+        run(given, settled=True)
+    given["databases"][0]["store"]["port"] = 1
+    assert run(given, settled=True) == nothing
+
+
+def test_comes_back():
+    """A settled release looks at its databases once when another one was tried in between, and never again."""
+    differs = MigrationProvider().diff
+    settled = {"release": "r1", "settled": True, "phase": "expand"}
+    assert differs("", {"release": "r2"}, settled).changes
+    assert not differs("", {"release": "r1"}, settled).changes
+    assert not differs("", {"release": "r2"}, settled | {"phase": "settle"}).changes
+    assert differs("", {"release": "r1"}, settled | {"settled": False}).changes
 
 
 def test_another_release(store: Store, tmp_path: Path):

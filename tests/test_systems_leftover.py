@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +14,8 @@ import pytest
 from sluice.core.backup.manifest import scratch, trial
 from sluice.core.errors import MigrationFailed
 from sluice.core.store import Store
-from sluice.systems import backup, shelf
+from sluice.systems import backup, leftover, shelf
+from sluice.systems.lock import held
 from tests.fixtures.store import connect, databases
 from tests.test_hooks_backup import props, run
 
@@ -37,6 +39,21 @@ def test_killed(store: Store, tmp_path: Path):
     newest = shelf.load(tmp_path / "backups")[0]
     assert left == {foreign, scratch(store.dbname, newest.id)}
     assert not gone.exists()
+
+
+def test_a_record_that_was_edited(store: Store, tmp_path: Path):
+    """A backup that somebody has named as no backup is called drops nothing: a team's own database may have that name."""
+    run(props(store, tmp_path))
+    (made,) = shelf.load(tmp_path / "backups")
+    forged = Path(made.folder).with_name("y")
+    shutil.copytree(made.folder, forged)
+    (forged / "manifest.json").write_text(made.manifest.model_copy(update={"id": "y"}).model_dump_json())
+    theirs = f"{store.dbname}_drill_y"
+    with connect(store.at("postgres")) as connection:
+        connection.execute(f"create database {theirs}")
+    with held(store, "test") as lock:
+        leftover.sweep(lock, store, tmp_path / "backups", owner=made.manifest.owner)
+    assert theirs in databases(store)
 
 
 RUN = "import json, sys; from sluice.hooks.backup import BackupProvider; BackupProvider().create(json.loads(sys.argv[1]))"

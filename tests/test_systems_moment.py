@@ -157,6 +157,14 @@ def test_a_writer_that_does_not_end(pair: tuple[Store, Store]):
         other.execute("commit")
 
 
+def test_a_deployer_that_stands_still(pair: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch):
+    """One that is stopped while writers are held up does not hold them up for longer than said."""
+    monkeypatch.setattr(pause, "STILL", "300ms")
+    still = pytest.raises(Refused, match="this deployer stood still for 300ms, so that the server let them go")
+    with still, pause.sessions(pair, "backup") as holding, pause.paused(holding), connect(pair[1]) as other:
+        other.execute("insert into entry values (1)")
+
+
 def test_a_table_made_meanwhile(pair: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch):
     """A table that is made while others are being held is held too."""
     lock = pause._lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from pydantic import Field
@@ -18,6 +19,10 @@ SCHEMA = "schema.sql"
 # The server's limit for names, in bytes.
 NAME = 63
 TRIAL = "_trial"
+# What `name` writes. A record is a file, and files can be edited: nothing is dropped for a name that is none of these.
+ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+# In seconds since the epoch: no time of a backup is beyond.
+LATEST = 1e11
 
 
 class Part(Value):
@@ -99,7 +104,7 @@ class Rehearsed(Value):
     epoch; `manifest` as in `Drilled`.
     """
 
-    at: float = 0.0
+    at: float = Field(default=0.0, ge=0, le=LATEST, allow_inf_nan=False)
     manifest: str = ""
     steps: dict[str, tuple[str, ...]]
     histories: dict[str, str]

@@ -139,7 +139,8 @@ def mutual(manifests: Sequence[Manifest]) -> str:
         apart = max(times) - min(times)
         return f"{names}: not consistent with each other, somebody wrote between the snapshots, which are {apart:.3f} s apart"
     if all(one.paused for one in manifests):
-        return f"{names}: consistent with each other, of one moment for which writers were held up"
+        objects = ", those of large objects aside" if any(one.large and one.large[0] for one in manifests) else ""
+        return f"{names}: consistent with each other, of one moment for which writers were held up{objects}"
     if all(one.idle for one in manifests):
         return f"{names}: consistent with each other, of one moment at which nobody was writing"
     return f"{names}: of one moment, at which transactions were open: what is written to several by several may be there in part"
