@@ -239,7 +239,10 @@ def test_back_from_a_crash(state: str, kind: str, done: int, expected: Any):
     assert ways([FILES[kind]], [row(FILES[kind], state, done)], "", "settle") == wanted
 
 
-BACK = "'0001_m' is half reverted ({} of 2 statements): finish going back to a revision before '0001' with settle"
+BACK = (
+    "'0001_m' is half reverted ({} of 2 statements): "
+    "finish going back first: release a revision before '0001' again, which goes on from there"
+)
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ class _Way:
             self.steps.append(Step(action="mark", migration=row.migration))
             self.notes.append(f"going back from '{row.name}' did not get anywhere: it is applied as before")
         else:
-            text = f"{dirty.half(row)}: finish going back to a revision before '{row.id}' with settle"
+            text = f"{dirty.half(row)}: finish going back first: release a revision before '{row.id}' again, which goes on from there"
             self.refusals.append(text)
 
     # Exactly the target.
