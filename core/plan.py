@@ -88,8 +88,9 @@ def plan(
         settled=settled,
         target=target,
         live=live,
-        # A release that goes through makes what is live now the warm one: at its end there is one, not two.
-        warm=warm if settled else {},
+        # A release that goes through makes what is live now the warm one: at its end there is one, not two. One that runs the same
+        # versions (another schema, other flags) leaves the warm one what it is.
+        warm=warm if settled or names(target) == names(live) else {},
         ladder=walked,
         record=record,
         returning=returning,

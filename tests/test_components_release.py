@@ -175,6 +175,15 @@ def test_a_release_of_a_schema_alone(shop: Shop, world: World, tmp_path: Path):
     assert world["shop-backup-dump"].inputs["databases"][0]["checks"] == proofs["shop"]
 
 
+def test_a_release_of_a_schema_alone_leaves_the_warm_version(shop: Shop, world: World, tmp_path: Path):
+    """The version before the live one stays declared, as it is: it is not stopped, to be started again by the next update."""
+    (tmp_path / "0001_a.sql").write_text("create table a (id int);")
+    shop.more = {**shop.more, "migrations": {"shop": tmp_path}}
+    shop.release(shop.stack("2", proven=[shop.record("2", id="2-old"), shop.record("1")], schema={"shop": "0001"}))
+    for service in ("web", "api"):
+        assert world[shop.name(service, "1")].ignored == ["*"]
+
+
 def test_what_serves_is_frozen(shop: Shop, world: World):
     """Nothing of a version that serves, or has served, changes in place; the new one is declared as config says."""
     shop.release(shop.stack("2", proven=[shop.record("1")]))

@@ -275,3 +275,12 @@ def test_a_release_leaves_one_warm():
     """A release in progress declares what is live beside it, and not what was warm before: at its end one is warm, not two."""
     there = planned("r3", [spec("web", "2.0"), API2], [R2, R1])
     assert (there.warm, set(there.declared)) == ({}, {WEB2.name, API2.name, spec("web", "2.0").name})
+
+
+def test_a_release_of_the_same_versions_keeps_what_is_warm():
+    """A release of another schema or other flags runs what is live: the warm version stays up through it, and after it."""
+    there = planned("r3", [WEB2, API2], [R2, R1])
+    after = planned("r3", [WEB2, API2], [record("r3", WEB2, API2), R2, R1])
+    assert (there.settled, after.settled) == (False, True)
+    assert there.warm == after.warm == {"web": WEB1, "api": API1}
+    assert set(there.declared) == {WEB1.name, API1.name, WEB2.name, API2.name}
