@@ -41,5 +41,6 @@ class Backup(Component):
         own |= {"owner": f"{pulumi.get_project()}/{pulumi.get_stack()}", **({"ask": ask} if ask else {})}
         made = backup.Backup(f"{name}-dump", {**(common or {}), **own, **(rules or Rules()).wire()}, self.below())
         self.backups = made.backups
-        tell(self, made.lines)
+        if not settled:
+            tell(self, made.lines)
         self.register_outputs({"backups": made.backups, "lines": made.lines})

@@ -25,7 +25,10 @@ class Component(pulumi.ComponentResource):
 
 
 def tell(component: pulumi.Resource, lines: pulumi.Output[Any]) -> None:
-    """Show people what a step came to as soon as it has, in the output of `pulumi up`; of one that did not run, nothing."""
+    """Show people what a step came to as soon as it has, in the output of `pulumi up`; of one that did not run, nothing.
+
+    A settled release's step does not run and still has the outputs of the last time: who declares it asks no telling.
+    """
 
     def say(found: Any) -> None:
         if found and not pulumi.runtime.is_dry_run():

@@ -38,5 +38,6 @@ class Migration(Component):
         own = {"release": release, "settled": settled, "phase": phase, "databases": databases, "folder": folder, "backups": backups}
         ran = migration.Migration(f"{name}-run", {**(common or {}), **own}, self.below())
         self.revisions, self.seconds = ran.revisions, ran.seconds
-        tell(self, ran.lines)
+        if not settled:
+            tell(self, ran.lines)
         self.register_outputs({"revisions": ran.revisions, "seconds": ran.seconds, "lines": ran.lines})

@@ -113,10 +113,16 @@ def _run(database: Database, plan: Plan, lock: Lock, props: Props, begun: float)
     lines: list[str] = []
     clock = WatchedClock(Stop())
     try:
-        ran = scheme.of(database).run(plan, check=lock.check, release=props["release"], clock=clock, log=lines.append)
+        scheme.of(database).run(plan, check=lock.check, release=props["release"], clock=clock, log=lines.append)
     except MigrationFailed as error:
         raise MigrationFailed(f"{error}; {schema.now(database)}") from None
-    return [f"{database.name}: {line}" for line in (*plan.notes, *ran)]
+    return [f"{database.name}: {line}" for line in (*plan.notes, *_ran(database, plan))]
+
+
+def _ran(database: Database, plan: Plan) -> list[str]:
+    """Say what ran, and of what went back where that has led."""
+    back = f" went back, now at '{_revision(database)}'" if any(step.action == "down" for step in plan.steps) else ""
+    return [step.migration.name + (back if step.action == "down" else "") for step in plan.steps]
 
 
 def _saved(database: Database, plan: Plan, lock: Lock, props: Props, begun: float) -> None:
