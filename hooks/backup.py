@@ -38,14 +38,15 @@ class BackupProvider(Hook):
         if props.get("settled"):
             return {"backups": {}, "lines": []}
         from sluice.core.database import Database
-        from sluice.systems import able
+        from sluice.systems import able, schema
 
         databases = [Database.read(one) for one in props["databases"]]
         _refuse(databases, props)
-        due = [one for one in databases if able.due(one, props["when"])]
+        wanted = [one for one in databases if able.wanted(one, props["when"])]
+        bare = [one for one in wanted if schema.bare(one)]
         with _written(props["folder"]):
-            backups, lines = _protect(due, props)
-        return {"backups": backups, "lines": lines}
+            backups, lines = _protect([one for one in wanted if one not in bare], props)
+        return {"backups": backups, "lines": [*(f"{one.name}: {schema.BARE}" for one in bare), *lines]}
 
 
 def _protect(due: list[Database], props: Props) -> tuple[dict[str, str], list[str]]:

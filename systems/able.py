@@ -29,8 +29,13 @@ def refusals(databases: Sequence[Database], when: str, ask: Ask | None = None) -
 
 
 def due(database: Database, when: str) -> bool:
-    """Say whether a database is to be saved: config says always, or it has statements to run; and it has something to lose."""
-    return (when == "always" or (when == "pending" and schema.moves(database))) and not schema.bare(database)
+    """Say whether a database is to be saved: somebody wants it, and it has something to lose."""
+    return wanted(database, when) and not schema.bare(database)
+
+
+def wanted(database: Database, when: str) -> bool:
+    """Say whether a database would be saved if it had something to lose: config says always, or it has statements to run."""
+    return when == "always" or (when == "pending" and schema.moves(database))
 
 
 def _unable(store: Store) -> list[str]:

@@ -16,7 +16,10 @@ from sluice.systems import migration_facts, migrations, older, scheme
 from sluice.systems.source import reading
 from sluice.systems.story import Ground, explained, forward, told
 
-__all__ = ["PHASES", "bare", "moves", "now", "outline", "refusals", "settling", "story", "way"]
+__all__ = ["BARE", "PHASES", "bare", "moves", "now", "outline", "refusals", "settling", "story", "way"]
+
+# Why a database that has statements to run is neither saved nor its migrations rehearsed: there is nothing to try them on.
+BARE = "nothing to save: no table has a row, and no proven release names its revision; not rehearsed"
 
 
 def way(database: Database, phase: Kind) -> Plan:
@@ -63,7 +66,8 @@ def story(database: Database, estimates: Mapping[str, str] | None = None) -> lis
     before = scheme.of(database).revision()
     # Of what expand leaves alone settle says why.
     notes = [note for phase, found in ways.items() if phase == "settle" or found.steps for note in found.notes]
-    lines = [f"  {line}" for line in (*told(database, ways, ground), *notes, *_closed(database, ground))]
+    unsaved = [BARE] if any(found.steps for found in ways.values()) and bare(database) else []
+    lines = [f"  {line}" for line in (*told(database, ways, ground), *notes, *unsaved, *_closed(database, ground))]
     return [f"{database.name}: '{before}' -> '{database.target}'", *lines]
 
 

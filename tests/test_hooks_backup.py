@@ -66,12 +66,14 @@ def test_settled(store: Store, tmp_path: Path):
 
 
 def test_nothing_to_lose(bare: Store, tmp_path: Path):
-    """An empty database that no proven release has used has nothing to save; one that has been used is refused."""
+    """An empty database that no proven release has used has nothing to save, and its line says so; one that has been used is refused."""
     given = props(bare, tmp_path, {"0001_a.sql": "create table a (id int);"})
     with pytest.raises(Refused, match="holds no row"):
         run(given)
     given["databases"][0] |= {"known": False}
-    assert run(given)["backups"] == {}
+    outs = run(given)
+    why = "nothing to save: no table has a row, and no proven release names its revision; not rehearsed"
+    assert (outs["backups"], outs["lines"]) == ({}, [f"{bare.dbname}: {why}"])
 
 
 def test_refused_first(store: Store, tmp_path: Path):

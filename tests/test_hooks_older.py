@@ -84,7 +84,12 @@ def test_exactly(store: Store, tmp_path: Path):
     assert run(given, backups=outs["backups"])["lines"] == []
     assert "mark" in columns(store)
     after = run(given, "settle", backups=outs["backups"])
-    assert after == {"release": "r0", "revisions": {store.dbname: "0001"}, "seconds": {}, "lines": [f"{store.dbname}: 0002_mark went back, now at '0001'"]}
+    assert after == {
+        "release": "r0",
+        "revisions": {store.dbname: "0001"},
+        "seconds": {},
+        "lines": [f"{store.dbname}: 0002_mark went back, now at '0001'"],
+    }
     assert "mark" not in columns(store)
 
 
