@@ -179,9 +179,14 @@ def _unknown(name: str, target: str, migrations: Mapping[str, str | Path | Alemb
         return []
     # In YAML 0008 without quotes is a number, and arrives as 8.
     meant = [id for id in ids if id.lstrip("0") == target.lstrip("0")]
-    hint = f"did you mean '{meant[0]}'? put it in quotes" if meant else f"known are {', '.join(_last(ids)) or 'none'}"
+    hint = f"did you mean '{meant[0]}'? put it in quotes" if meant else f"{_moving(target)}known are {', '.join(_last(ids)) or 'none'}"
     folder = database.alembic.folder if database.alembic else migrations[name]
     return [f"{where}: '{folder}' has no revision '{target}': {hint}"]
+
+
+def _moving(target: str) -> str:
+    """Say why a name that follows the files is no revision: a release written back must want what it wanted then."""
+    return "write the revision out, or the release would change with its files; " if target.split("@")[-1] in ("head", "heads") else ""
 
 
 def _last(ids: Sequence[str]) -> Sequence[str]:

@@ -264,9 +264,12 @@ def test_an_alembic_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     assert facts.declared(Alembic(folder=".", ini="a.ini", path=("src",)))["alembic"].path == (str(tmp_path / "src"),)
     assert facts.unknown({"shop": "r12"}, {"shop": tmp_path}) == []
-    assert facts.unknown({"shop": "head"}, {"shop": shop}) == [
-        f"sluice:release.schema.shop: '{tmp_path}' has no revision 'head': known are ..., r3, r4, r5, r6, r7, r8, r9, r10, r11, r12"
-    ]
+    known = "known are ..., r3, r4, r5, r6, r7, r8, r9, r10, r11, r12"
+    why = "write the revision out, or the release would change with its files"
+    for name, hint in (("r13", known), ("head", f"{why}; {known}"), ("shop@head", f"{why}; {known}")):
+        assert facts.unknown({"shop": name}, {"shop": shop}) == [
+            f"sluice:release.schema.shop: '{tmp_path}' has no revision '{name}': {hint}"
+        ]
     assert facts.outline({"shop": "r1"}, {"shop": tmp_path}, {})[1].startswith("  r1_step_r1: expand, reversible")
     (tmp_path / "env.py").write_text("import shop_models")
     assert facts.unknown({"shop": "r1"}, {"shop": tmp_path}) == [

@@ -1,0 +1,5 @@
+-- phase: expand
+-- way: reversible
+create table orders (
+    id bigint generated always as identity primary key,
+    item text not null);
