@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import yaml
 from pulumi.runtime import config
@@ -20,6 +24,7 @@ from tests.fixtures.engine import Engine
 from tests.fixtures.mock import Runtime, World
 
 HERE = Path(__file__).parent.parent / "examples" / "shop"
+BACKUP = HERE.parent.parent / "docs" / "components" / "backup.md"
 
 
 @pytest.fixture
@@ -45,15 +50,49 @@ def test_declared(world: World, configured: dict[str, Any]) -> None:
     assert journey.name == "orders"
 
 
+@pytest.fixture
+def shop() -> Iterator[Engine]:
+    """Return the program's stack, never deployed, with the config that it has."""
+    engine = Engine(HERE, stack="dev")
+    engine.config = yaml.safe_load((HERE / "Pulumi.dev.yaml").read_text())["config"]
+    yield engine
+    engine.close()
+
+
+def by_hand() -> str:
+    """Return the commands of the documented restore, for the last backup of this stack."""
+    text = BACKUP.read_text().partition("### Restore by hand")[2].partition("## The manifest")[0]
+    first, swap, _ = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    steps = re.findall(r"^(?:1|3|4|5)\. .*?`((?:jq|\"\$BIN)[^`]*)`", text, re.MULTILINE)
+    assert len(steps) == 4
+    last = re.sub(
+        r"^B=\S+", 'B=$(ls -d "$folder"/shop/* | tail -1)', first.replace("--stack production", "--stack dev"), flags=re.MULTILINE
+    )
+    return "\n".join(["set -e", last, *steps, swap, '"$BIN/psql" -X -d shop -Atc "select \'items \' || count(*) from orders"'])
+
+
 @pytest.mark.engine
 @pytest.mark.embedded
-def test_up() -> None:
-    """The real engine brings it out with the config that it has."""
-    engine = Engine(HERE, stack="dev")
-    try:
-        done = engine.up()
-        assert done.ok, done.out
-        assert "shop: 0001_orders" in done.out
-        assert httpx.get(f"{engine.url}/shop/orders").json() == {"version": "1.0.0", "orders": 0}
-    finally:
-        engine.close()
+def test_up_and_a_restore_by_hand(shop: Engine) -> None:
+    """The real engine brings it out as it is; and after a migration the documented commands put the backup of before in its place."""
+    done = shop.up()
+    assert done.ok, done.out
+    assert "shop: 0001_orders" in done.out
+    assert httpx.get(f"{shop.url}/shop/orders").json() == {"version": "1.0.0", "orders": 0}
+    store = {key: shop.outputs()["databases"]["shop"][key] for key in ("host", "port", "dbname")}
+    passfile = next((shop.root / "secrets").glob("*.pgpass"))
+    with psycopg.connect(**store, user="sluice", passfile=str(passfile)) as connection:
+        connection.execute("insert into orders (item) values ('a')")
+    (shop.folder / "migrations" / "shop" / "0002_total.sql").write_text("alter table orders add column total int;")
+    shop.configure("sluice:release", {**shop.config["sluice:release"], "schema": {"shop": "0002"}})
+    moved = shop.up()
+    assert moved.ok, moved.out
+    again = shop.up()
+    assert ("shop: 0002_total" in moved.out, "0002_total\n" in again.out) == (True, False)
+    if shutil.which("jq") is None:
+        pytest.skip("the commands need jq")
+    ran = subprocess.run(["bash", "-c", by_hand()], cwd=shop.folder, env=shop.env, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "items 1"), ran.stderr
+    # The revision of the backup, for which no column was there yet.
+    with psycopg.connect(**store, user="sluice", passfile=str(passfile)) as connection:
+        assert connection.execute("select name from sluice_history.migration").fetchall() == [("0001_orders",)]
