@@ -21,6 +21,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -55,11 +56,15 @@ class Wrong(Exception):
 
 
 class Lines:
-    """The talk with the parent: nobody else may print into it."""
+    """The talk with the parent: nobody else may print into it, or read from it."""
 
     def __init__(self) -> None:
-        self.out = os.fdopen(os.dup(1), "w")
+        self.out, self.back = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(0))
         os.dup2(2, 1)
+        # Who asks a person is told that there is none.
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
 
     def say(self, said: Mapping[str, Any]) -> None:
         """Write one line."""
@@ -68,7 +73,7 @@ class Lines:
 
     def hear(self) -> Any:
         """Return the next line; None at the end, when the parent is gone."""
-        line = sys.stdin.readline()
+        line = self.back.readline()
         return json.loads(line) if line else None
 
     def ask(self, said: Mapping[str, Any]) -> None:
@@ -297,6 +302,27 @@ class Step:
     def __init__(self, runner: Runner, asked: Mapping[str, Any]) -> None:
         self.runner, self.asked = runner, asked
         self.at, self.sql, self.open, self.over = 0, "", False, False
+        self.own = ""
+
+    def within(self, do: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the revision's function, after which the parent knows its transaction, whatever becomes of this program."""
+
+        @wraps(do)
+        def begun(*given: Any, **words: Any) -> Any:
+            self.own = self._now(self.runner.connection)
+            self.runner.lines.ask({"ask": "own", "own": self.own})
+            return do(*given, **words)
+
+        return begun
+
+    def _now(self, connection: Any) -> str:
+        with connection.connection.cursor() as cursor:
+            cursor.execute("select pg_current_xact_id()::text")
+            return str(cursor.fetchone()[0])
+
+    def _broken(self) -> NoReturn:
+        self.over = self.open = True
+        raise Stopped("it has ended its own transaction by a way that nobody sees: an `autocommit_block` is seen")
 
     @property
     def said(self) -> str:
@@ -308,6 +334,14 @@ class Step:
         """Ask before a statement that is more than rows, and write down one that stays whatever comes."""
         self.at, self.sql = self.at + 1, sql
         alone = connection.connection.dbapi_connection.autocommit
+        if (
+            self.own
+            and not alone
+            and not self.open
+            and not self.over
+            and not connection.connection.dbapi_connection.info.transaction_status
+        ):
+            self._broken()
         # What commits by itself, and what may be several statements, is asked for too.
         if alone or ";" in sql or not ROWS.match(sql):
             self._ask({"ask": "statement", "sql": sql})
@@ -344,6 +378,8 @@ class Step:
     def apply(self, **_: Any) -> None:
         """Change the history in the transaction of the revision, the last thing before it ends."""
         connection = self.runner.connection
+        if not self.open and self._now(connection) != self.own:
+            self._broken()
         self._ask({"ask": "commit"})
         self._raw(connection, self.asked["end"], self.asked["given"], one=True)
         self.over = True
@@ -415,6 +451,8 @@ class Runner:
 
         make = MigrationStep.upgrade_from_script if asked["do"] == "up" else MigrationStep.downgrade_from_script
         only = make(self.tree.scripts.revision_map, self.tree.scripts.get_revision(asked["revision"]))
+
+        only.migration_fn = step.within(only.migration_fn)
 
         def begun(heads: Any, context: Any) -> Iterator[Any]:
             # The version table is there now; what comes is the revision's own.

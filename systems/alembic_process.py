@@ -47,10 +47,15 @@ class Child:
             self.process.stdin.write(json.dumps(words) + "\n")
             self.process.stdin.flush()
 
+    def speaks(self, within: float) -> bool:
+        """Wait so many seconds for it to say something, or to end."""
+        assert self.process.stdout
+        return bool(select.select([self.process.stdout], [], [], within)[0])
+
     def hear(self, within: float | None = None) -> dict[str, Any] | None:
         """Return the next line; None when the program has ended, or says nothing for so many seconds."""
         assert self.process.stdout
-        if within is not None and not select.select([self.process.stdout], [], [], within)[0]:
+        if within is not None and not self.speaks(within):
             return None
         line = self.process.stdout.readline()
         found: dict[str, Any] | None = json.loads(clean(self.spec, line)) if line.endswith("\n") else None

@@ -27,6 +27,14 @@ from sluice.systems.migrations import BUDGET, prepare
 from sluice.systems.postgres import primary
 
 LATER = "the next `pulumi up` says what to look at"
+# How often a revision that says nothing is looked after.
+POLL = 1.0
+SILENT = """
+    select extract(epoch from clock_timestamp() - greatest(state_change, %s))::float from pg_stat_activity
+    where pid = %s and state <> 'active'
+"""
+COMMITTED = "select pg_xact_status(%s::text::xid8) = 'committed'"
+OPEN = "select doing from sluice_history.migration where id = %s and state in ('running', 'reverting')"
 DOING = "update sluice_history.migration set doing = %(number)s, error = %(error)s where id = %(id)s"
 
 
@@ -107,7 +115,7 @@ def _perform(spec: Alembic, job: Run, child: Child, pid: int, step: Step) -> Non
     name = f"sluice migration {step.migration.id}"
     try:
         with opened(job.store, f"{name} history") as session, opened(job.store, f"{name} watch") as second, Watch(second, pid) as watch:
-            Revised(job, step, session, watch, child).go()
+            Revised(job, step, session, watch, child, pid).go()
     except psycopg.Error as error:
         text = f"{where(job.store)}: {primary(error)}, beside the statements of migration '{step.migration.name}'"
         raise Unreachable(f"{text}: {tale.AGAIN}") from None
@@ -116,9 +124,11 @@ def _perform(spec: Alembic, job: Run, child: Child, pid: int, step: Step) -> Non
 class Revised(Work):
     """A revision at work: its history is written here, its statements are sent by the team's Python."""
 
-    def __init__(self, run: Run, step: Step, session: Session, watch: Watch, child: Child) -> None:
+    def __init__(self, run: Run, step: Step, session: Session, watch: Watch, child: Child, pid: int) -> None:
         super().__init__(run, step, session, watch)
-        self.child, self.said = child, dict[str, Any]()
+        self.child, self.pid, self.said = child, pid, dict[str, Any]()
+        # The transaction that the revision began in.
+        self.own = ""
         self.script = self.migration.forward
 
     def go(self) -> None:
@@ -131,6 +141,7 @@ class Revised(Work):
         self._patiently(self._once)
 
     def _once(self) -> None:
+        self.own = ""
         self.child.say(self._order())
         stopped = self._answers()
         if stopped:
@@ -155,9 +166,9 @@ class Revised(Work):
         """Answer what the revision asks before a statement and before its end, until it has ended; return what stopped it."""
         stopped: SluiceError | None = None
         while True:
-            said = self.child.hear()
+            said = self._heard()
             if said is None:
-                raise lost(self.child, self.migration.name)
+                raise self._died()
             if "ask" not in said:
                 self.said = said
                 return stopped
@@ -167,7 +178,53 @@ class Revised(Work):
                 stop, stopped = str(error), error
             self.child.say({"stop": stop})
 
+    def _heard(self) -> dict[str, Any] | None:
+        """Return what the revision says next, as long as this deployer may wait for it, and the revision is at work in the database."""
+        begun = self.session.execute("select clock_timestamp()").fetchone()
+        while not self.child.speaks(POLL):
+            try:
+                self.run.check()
+            except SluiceError:
+                self._end()
+                raise
+            found = self.session.execute(SILENT, [begun and begun[0], self.pid]).fetchone()
+            if found and found[0] > self.script.statement_timeout:
+                self._end()
+                raise self._silent()
+        return self.child.hear()
+
+    def _end(self) -> None:
+        """End the revision, and wait until the server has taken back what it had not committed."""
+        self.child.process.kill()
+        self.session.execute("select pg_terminate_backend(%s, 5000)", [self.pid])
+
+    def _silent(self) -> MigrationFailed:
+        why = f"its Python sent no statement for {self.script.statement_timeout:g} s, and was ended"
+        self.said = {"at": 0, "sql": "", "where": "", "open": bool(self._doing()), "gone": False}
+        return self._failed(why)
+
+    def _died(self) -> MigrationFailed:
+        """Say that the program has ended; what it had committed unseen is in doubt."""
+        error = lost(self.child, self.migration.name)
+        self.session.execute("select pg_terminate_backend(%s, 5000)", [self.pid])
+        if self._committed() and self._doing() == 0:
+            table.fail(self.session, self.migration.id, str(error), action=self.step.action, doing=1)
+        return error
+
+    def _doing(self) -> int | None:
+        """Return the statement that the history has as committed by itself; None when the revision has come to its end."""
+        found = self.session.execute(OPEN, [self.migration.id]).fetchone()
+        return int(found[0]) if found else None
+
+    def _committed(self) -> bool:
+        """Ask the server what has become of the transaction that the revision began in."""
+        found = self.own and self.session.execute(COMMITTED, [self.own]).fetchone()
+        return bool(found and found[0])
+
     def _no(self, said: dict[str, Any]) -> str:
+        if said["ask"] == "own":
+            self.own = said["own"]
+            return ""
         self.run.check()
         if said["ask"] == "commit":
             return ""
@@ -182,7 +239,7 @@ class Revised(Work):
         if said["gone"]:
             now = "the connection is gone, and with it the transaction, unless it had just committed"
             return MigrationFailed(self._told(why, now, tale.AGAIN))
-        doing = max(said["at"], 1) if said["open"] else 0
+        doing = max(said["at"], 1) if said["open"] or self._committed() else 0
         table.fail(self.session, self.migration.id, why if not doing else f"{said['sql']}: {why}", action=self.step.action, doing=doing)
         if doing:
             return MigrationFailed(self._told(why, "it commits by itself, and what came before stays", LATER))

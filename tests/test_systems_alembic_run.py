@@ -298,3 +298,61 @@ def test_drift(store: Store, tmp_path: Path):
     assert not any("migration" in line for line in found)
     assert "add_column orders due" in found
     assert any(line.startswith("remove_column orders note") for line in found)
+
+
+RAW = "op.get_bind().connection.dbapi_connection"
+UNSEEN = {
+    "commit": f"{RAW}.commit()\nop.execute('select 1 / 0')",
+    "cursor": f"{RAW}.cursor().execute('commit')\nop.execute('select 1 / 0')",
+    "its own error": f"{RAW}.commit()\nraise ValueError('no')",
+    "ends well": f"{RAW}.commit()",
+    "takes back": f"{RAW}.rollback()\nop.execute('create table d (id int)')",
+    "dies": f"{RAW}.commit()\nimport os\nos.kill(os.getpid(), 9)",
+}
+
+
+@pytest.mark.parametrize("how", UNSEEN)
+def test_commits_unseen(store: Store, tmp_path: Path, how: str):
+    """A revision that ends its transaction by a way that nobody sees is never called unchanged, nor done, and does not run twice."""
+    spec = two(tmp_path)
+    go(store, spec, "bb2")
+    online = "\n".join(f"    {line}" for line in UNSEEN[how].splitlines())
+    add(spec, "cc3", "bb2", (f"op.execute('create table c (id int)')\nif not op.get_context().as_sql:\n{online}", "op.drop_table('c')"))
+    said = failed(store, spec, "cc3")
+    assert "unchanged" not in said, said
+    assert version(store) == ["bb2"]
+    assert sql(store, "select to_regclass('c') is null, to_regclass('d') is null") == [(how == "takes back", True)]
+    with pytest.raises(Refused, match="commits by itself, and was interrupted on its way"):
+        go(store, spec, "cc3")
+
+
+@pytest.mark.parametrize("wait", ["input('sure? ')", "import time\ntime.sleep(600)"])
+def test_says_nothing(store: Store, tmp_path: Path, wait: str):
+    """A revision that waits for a person has none, and one that waits for nothing is ended; neither leaves anything."""
+    spec = two(tmp_path, statement_timeout=2.0)
+    online = "\n".join(f"    {line}" for line in wait.splitlines())
+    add(spec, "cc3", "bb2", (f"op.execute('create table c (id int)')\nif not op.get_context().as_sql:\n{online}", "op.drop_table('c')"))
+    said = failed(store, spec, "cc3")
+    assert ("EOFError" if "input" in wait else "its Python sent no statement for 2 s, and was ended") in said
+    assert "the database is unchanged by it" in said
+    assert (version(store), rows(store)[-1]) == (["bb2"], ("cc3", "failed", 0))
+    assert sql(store, "select to_regclass('c')") == [(None,)]
+
+
+def test_a_lost_lock_ends_what_says_nothing(store: Store, tmp_path: Path):
+    """A deployer that loses its lock does not wait for a revision that never asks."""
+    spec = tree(tmp_path)
+    slow = "if not op.get_context().as_sql:\n    import time\n    time.sleep(600)"
+    add(spec, "aa1", None, (f"op.execute('create table t0 (id int)')\n{slow}", "op.execute('drop table t0')"))
+    asked: list[int] = []
+
+    def check() -> None:
+        asked.append(1)
+        if len(asked) == 5:
+            raise Superseded("the lock is another's")
+
+    found = scheme.of(Database(store=store, alembic=spec, target="aa1"))
+    with pytest.raises(Superseded, match="the lock is another's"):
+        found.run(found.plan(target="aa1", phase="expand"), check=check, log=lambda line: None)
+    assert sql(store, "select count(*) from pg_stat_activity where application_name = 'sluice migration aa1'") == [(0,)]
+    assert sql(store, "select to_regclass('t0')") == [(None,)]
