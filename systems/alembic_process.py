@@ -58,7 +58,7 @@ class Child:
         if within is not None and not self.speaks(within):
             return None
         line = self.process.stdout.readline()
-        found: dict[str, Any] | None = json.loads(clean(self.spec, line)) if line.endswith("\n") else None
+        found: dict[str, Any] | None = json.loads(line) if line.endswith("\n") else None
         return found
 
     def over(self) -> bool:
@@ -142,7 +142,7 @@ def first(child: Child) -> dict[str, Any]:
     found = child.hear(LOAD)
     if found and "error" not in found:
         return found
-    why = found["error"] if found else child.last() if child.over() else f"nothing came within {LOAD:.0f} s"
+    why = clean(child.spec, found["error"]) if found else child.last() if child.over() else f"nothing came within {LOAD:.0f} s"
     raise ConfigError([f"the Alembic tree '{child.spec.folder}' cannot be loaded: {why}"])
 
 

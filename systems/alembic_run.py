@@ -19,7 +19,7 @@ from sluice.core.migration.revision import makes, refusal
 from sluice.core.migration.tree import basis
 from sluice.core.store import Store
 from sluice.systems import migration_table as table
-from sluice.systems.alembic_process import Child, first, lost, started
+from sluice.systems.alembic_process import Child, clean, first, lost, started
 from sluice.systems.alembic_tree import heads, read
 from sluice.systems.migration_session import Session, Watch, opened, orphans, where
 from sluice.systems.migration_step import Run, Work, perform
@@ -88,7 +88,7 @@ def drift(spec: Alembic, store: Store) -> list[str]:
         found = child.hear()
         if found is None:
             raise MigrationFailed(f"the models of '{spec.folder}' cannot be compared with {where(store)}: {child.last()}")
-        return list(found["drift"])
+        return [clean(spec, line) for line in found["drift"]]
 
 
 def _begin(spec: Alembic, job: Run, plan: Plan) -> None:
@@ -170,7 +170,8 @@ class Revised(Work):
             if said is None:
                 raise self._died()
             if "ask" not in said:
-                self.said = said
+                # What the team's code says is for people, and may hold a secret.
+                self.said = {key: clean(self.child.spec, value) if isinstance(value, str) else value for key, value in said.items()}
                 return stopped
             try:
                 stop = self._no(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -15,7 +16,7 @@ from sluice.core.migration.revision import Tree
 from sluice.core.migration.row import Row
 from sluice.core.store import Store
 from sluice.systems import migration_table as table
-from sluice.systems.alembic_process import first, located, started
+from sluice.systems.alembic_process import clean, first, located, started
 from sluice.systems.migration_session import Session, opened, where
 from sluice.systems.postgres import primary
 
@@ -32,7 +33,16 @@ def read(spec: Alembic) -> Tree:
 def _read(text: str, _files: Print) -> Tree:
     spec = Alembic.model_validate_json(text)
     with started(spec) as child:
-        return revision.tree(spec, first(child))
+        found = first(child)
+        return revision.tree(spec, {**found, "revisions": [_kept(spec, one) for one in found["revisions"]]})
+
+
+def _kept(spec: Alembic, one: dict[str, Any]) -> dict[str, Any]:
+    """Return a revision without secrets; a way back that holds one is not kept, since it would be another without it."""
+    up, down = ({name: clean(spec, text) for name, text in one[way].items()} for way in ("up", "down"))
+    if down["sql"] != one["down"]["sql"]:
+        down = {"sql": "", "unseen": "its way back holds a value that `inherit` hands over, or a password, which is not kept"}
+    return {**one, "up": up, "down": down}
 
 
 def _print(spec: Alembic) -> Print:

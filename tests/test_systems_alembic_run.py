@@ -356,3 +356,36 @@ def test_a_lost_lock_ends_what_says_nothing(store: Store, tmp_path: Path):
         found.run(found.plan(target="aa1", phase="expand"), check=check, log=lambda line: None)
     assert sql(store, "select count(*) from pg_stat_activity where application_name = 'sluice migration aa1'") == [(0,)]
     assert sql(store, "select to_regclass('t0')") == [(None,)]
+
+
+def test_an_older_checkout_of_branches(store: Store, tmp_path: Path):
+    """The kept way back of a branch leaves Alembic's table with one row for each head, as Alembic would."""
+    spec = two(tmp_path)
+    pair = ("op.execute('select 1')", "op.execute('select 2')")
+    paths = [add(spec, "cc3", "bb2", pair), add(spec, "dd4", "bb2", pair)]
+    paths += [add(spec, "oo1", None, pair, head='depends_on = ("aa1",)'), add(spec, "mm9", ("cc3", "dd4", "oo1"), pair)]
+    go(store, spec, "cc3+dd4+oo1")
+    assert version(store) == ["cc3", "dd4", "oo1"]
+    for path in paths:
+        path.unlink()
+    assert set(go(store, spec, "bb2", "settle")) == {"cc3_step_cc3", "dd4_step_dd4", "oo1_step_oo1"}
+    assert (version(store), len(rows(store))) == (["bb2"], 2)
+    assert go(store, spec, "", "settle") == ["bb2_step_bb2", "aa1_step_aa1"]
+
+
+@pytest.mark.parametrize("value", ["false", "state", "acme"])
+def test_an_inherited_value_changes_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str):
+    """A secret that is also a word of statements or answers changes neither; a way back that holds it is not kept, and that is said."""
+    monkeypatch.setenv("TENANT", value)
+    spec = two(tmp_path, inherit=["TENANT"])
+    down = f"op.execute(\"update orders set note = 'old' where note = '{value}'\")"
+    path = add(spec, "cc3", "bb2", (f"op.execute(\"update orders set note = '{value}' where id = 1\")", down))
+    assert go(store, spec, "cc3") == ["aa1_step_aa1", "bb2_step_bb2", "cc3_step_cc3"]
+    assert sql(store, "select note from orders where id = 1") == [(value,)]
+    ((up, kept),) = sql(store, "select up, down from sluice_history.migration where id = 'cc3'")
+    assert (value in up, kept) == (False, "")
+    path.unlink()
+    with pytest.raises(Refused, match="its way back was not kept as SQL"):
+        go(store, spec, "bb2", "settle")
+    add(spec, "cc3", "bb2", (f"raise ValueError('{value}')", "op.execute('select 1')"))
+    assert go(store, spec, "cc3") == []

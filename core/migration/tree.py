@@ -238,9 +238,18 @@ class _Way:
         elif one.id in self.known.kept and one.back is None:
             why = f"'{one.name}' is not in '{self.spec.folder}', and its way back was not kept as SQL: go back from a checkout that has it"
         else:
-            self.steps.append(Step(action="down", migration=one))
+            self.steps.append(Step(action="down", migration=self._standing(one)))
             return
         self.refusals.append(why)
+
+    def _standing(self, one: Migration) -> Migration:
+        """Return a migration whose kept way back leaves no row for a parent that is still below another revision."""
+        parents = self.known.revisions[one.id].revises if one.id in self.known.kept else ()
+        left = self.there - {step.migration.id for step in self.steps} - {one.id}
+        needed = {parent for id in left for parent in self.known.revisions[id].revises}
+        if not parents or not needed.issuperset(parents):
+            return one
+        return one.model_copy(update={"back": _back(self.rows[one.id], (), self.tree)})
 
 
 def _doubt(row: Row, *, inside: bool) -> str:
