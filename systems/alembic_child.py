@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import ctypes
 import errno
+import hashlib
 import importlib
 import io
 import json
@@ -19,14 +20,24 @@ import re
 import struct
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
 # What reaches out, as the interpreter itself announces it.
-EVENTS = {"socket.connect", "socket.sendto", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"}
+EVENTS = {
+    "socket.connect",
+    "socket.sendto",
+    "socket.sendmsg",
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "os.forkpty",
+}
 DRIVERS = {
     "psycopg": (("psycopg", "connect"), ("psycopg.Connection", "connect"), ("psycopg.AsyncConnection", "connect")),
     "psycopg2": (("psycopg2", "connect"), ("psycopg2", "_connect"), ("psycopg2._psycopg", "_connect")),
@@ -229,8 +240,11 @@ def _unrecorded(*_: Any, **__: Any) -> NoReturn:
 
 def read(tree: Tree) -> dict[str, Any]:
     """Return all that is known of a tree without a database."""
+    revisions = [_revision(tree, one) for one in tree.revisions()]
     return {
-        "revisions": [_revision(tree, one) for one in tree.revisions()],
+        "revisions": revisions,
+        # Last, when all that a revision loads has been loaded.
+        "loaded": prints(loaded(tree)),
         "heads": sorted(tree.scripts.get_heads()),
         "table": tree.given.get("version_table", "alembic_version"),
         "schema": tree.given.get("version_table_schema"),
@@ -238,12 +252,45 @@ def read(tree: Tree) -> dict[str, Any]:
     }
 
 
+def loaded(tree: Tree) -> set[str]:
+    """Return the files of the team's code that were loaded, `env.py` and its ini with them: all but what the Python itself brings."""
+    roots = [os.path.realpath(one) for one in (tree.folder, *tree.spec["path"])]
+    own = [os.path.realpath(one) for one in (sys.prefix, sys.base_prefix)]
+    modules = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items()) if name != "__main__"}
+    files = {os.path.realpath(file) for file in modules.values() if file}
+    team = {file for file in files if _within(file, roots) or not _within(file, own)}
+    return {one for one in team | {os.path.realpath(one) for one in _config(tree)} if Path(one).is_file()}
+
+
+def _config(tree: Tree) -> Iterator[str]:
+    if tree.spec["env"]:
+        yield str(tree.folder / "env.py")
+    if tree.spec["ini"]:
+        yield tree.spec["ini"]
+
+
+def _within(file: str, roots: list[str]) -> bool:
+    return any(Path(file).is_relative_to(root) for root in roots)
+
+
+def prints(files: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of each file, "" of one that is gone."""
+    return {one: hashlib.sha256(Path(one).read_bytes()).hexdigest() if Path(one).is_file() else "" for one in sorted(files)}
+
+
 def _revision(tree: Tree, one: Any) -> dict[str, Any]:
     source = Path(one.path).read_text(encoding="utf-8")
     said = {name: getattr(one.module, f"sluice_{name}", None) for name in ("phase", "way", "loses")}
     body = _bodies(source)
     empty = body.get("downgrade", True) and not body.get("upgrade", True)
-    facts = {"id": one.revision, "doc": one.doc or "", "file": one.path, "source": source, "empty": empty}
+    facts = {
+        "id": one.revision,
+        "doc": one.doc or "",
+        "file": one.path,
+        "print": prints([os.path.realpath(one.path)]),
+        "source": source,
+        "empty": empty,
+    }
     rendered = {"up": _rendered(tree, one, "upgrade"), "down": _rendered(tree, one, "downgrade")}
     return {**facts, **said, **rendered, "revises": list(dict.fromkeys(_parents(one)))}
 
@@ -309,11 +356,18 @@ class Step:
 
         @wraps(do)
         def begun(*given: Any, **words: Any) -> Any:
+            self._same()
             self.own = self._now(self.runner.connection)
             self.runner.lines.ask({"ask": "own", "own": self.own})
             return do(*given, **words)
 
         return begun
+
+    def _same(self) -> None:
+        """See that all files are those of the plan, also those that are only loaded on the way."""
+        now = prints(self.asked["files"])
+        if other := [file for file, print in self.asked["files"].items() if now[file] != print]:
+            raise Stopped(f"'{other[0]}' has changed since this was planned")
 
     def _now(self, connection: Any) -> str:
         with connection.connection.cursor() as cursor:
@@ -378,6 +432,7 @@ class Step:
     def apply(self, **_: Any) -> None:
         """Change the history in the transaction of the revision, the last thing before it ends."""
         connection = self.runner.connection
+        self._same()
         if not self.open and self._now(connection) != self.own:
             self._broken()
         self._ask({"ask": "commit"})

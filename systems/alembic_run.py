@@ -156,7 +156,7 @@ class Revised(Work):
         id, script = self.migration.id, self.script
         limits = {"lock": script.lock_timeout, "statement": script.statement_timeout, "patience": max(self._left(), script.lock_timeout)}
         given = {name: f"{max(1, round(value * 1000))}ms" for name, value in limits.items()}
-        ends = {"doing": DOING, "end": table.ended(self.step.action), "given": {"id": id}}
+        ends: dict[str, Any] = {"files": self.migration.files, "doing": DOING, "end": table.ended(self.step.action), "given": {"id": id}}
         return {"do": self.step.action, "revision": id, "name": f"sluice migration {id}", **given, **ends}
 
     def _left(self) -> float:

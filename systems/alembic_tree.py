@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,40 @@ from sluice.systems.migration_session import Session, opened, where
 from sluice.systems.postgres import primary
 
 Print = tuple[tuple[str, int, int], ...]
+# Several questions about one release each read the tree, and a start takes a second.
+SEEN: dict[str, tuple[Print, set[str], Tree]] = {}
 
 
 def read(spec: Alembic) -> Tree:
     """Read a tree in the team's Python; again only when a file has changed. ConfigError says why it cannot be loaded."""
-    return _read(spec.model_dump_json(), _print(spec))
-
-
-# Several questions about one release each read the tree, and a start takes a second.
-@lru_cache(maxsize=8)
-def _read(text: str, _files: Print) -> Tree:
-    spec = Alembic.model_validate_json(text)
+    text, now = spec.model_dump_json(), _print(spec)
+    kept = SEEN.get(text)
+    if kept and kept[0] == now and kept[1] == _beside(kept[2]) and _same(kept[2]):
+        return kept[2]
     with started(spec) as child:
         found = first(child)
-        return revision.tree(spec, {**found, "revisions": [_kept(spec, one) for one in found["revisions"]]})
+    tree = revision.tree(spec, {**found, "revisions": [_kept(spec, one) for one in found["revisions"]]})
+    SEEN[text] = now, _beside(tree), tree
+    return tree
+
+
+def _same(tree: Tree) -> bool:
+    """Say whether all that was loaded, wherever it is, is as it was."""
+    files = {file: print for one in tree.revisions for file, print in one.migration.files.items()}
+    return all(_sha256(file) == print for file, print in files.items())
+
+
+def _sha256(file: str) -> str:
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _beside(tree: Tree) -> set[str]:
+    """Return the files in all folders that something was loaded from: a revision that is new there is in none of the others."""
+    folders = {Path(file).parent for one in tree.revisions for file in one.migration.files}
+    return {str(path) for folder in folders for path in folder.glob("*.py")}
 
 
 def _kept(spec: Alembic, one: dict[str, Any]) -> dict[str, Any]:

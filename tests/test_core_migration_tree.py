@@ -19,13 +19,14 @@ SPEC = Alembic(folder="migrations")
 def one(id: str, *revises: str, **more: Any) -> dict[str, Any]:
     rendered = {"up": {"sql": f"create table {id} (n int);", "unseen": ""}, "down": {"sql": f"drop table {id};", "unseen": ""}}
     said = {"phase": None, "way": None, "loses": None, "empty": False}
-    return {"id": id, "revises": list(revises), "doc": "", "file": f"{id}.py", "source": id, **said, **rendered, **more}
+    return {"id": id, "revises": list(revises), "doc": "", "file": f"{id}.py", "source": id, "print": {}, **said, **rendered, **more}
 
 
 def made(*revisions: dict[str, Any], spec: Alembic = SPEC) -> Tree:
     below = {id for each in revisions for id in each["revises"]}
     heads = tuple(each["id"] for each in revisions if each["id"] not in below)
-    return tree(spec, {"revisions": revisions, "heads": heads, "table": "alembic_version", "schema": None, "models": False})
+    facts = {"loaded": {}, "table": "alembic_version", "schema": None, "models": False}
+    return tree(spec, {"revisions": revisions, "heads": heads, **facts})
 
 
 LINE = made(one("a"), one("b", "a"), one("c", "b", phase="contract"))

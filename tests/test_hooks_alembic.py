@@ -258,3 +258,30 @@ def test_a_second_head_of_it(bare: Store, mlflow: Path, tmp_path: Path):
     assert f"has 2 heads, '{HEAD}' and 'feedc0ffee00'" in refused(props(bare, spec, tmp_path, HEAD))
     with connect(bare) as connection:
         assert connection.execute("select to_regclass('alembic_version')").fetchone() == (None,)
+
+
+def test_code_beside_a_revision(store: Store, tmp_path: Path):
+    """What a revision imports, and a revision outside of the tree's folder, must be what was rehearsed, too."""
+    spec = two(tmp_path / "tree", path=[str(tmp_path / "lib")])
+    folders = [tmp_path / "tree" / "versions", tmp_path / "model"]
+    for folder in (tmp_path / "lib", tmp_path / "model"):
+        folder.mkdir()
+    ini = f"[alembic]\nscript_location = {tmp_path / 'tree'}\nversion_locations = {folders[0]} {folders[1]}\n"
+    (tmp_path / "tree" / "alembic.ini").write_text(ini)
+    helper = tmp_path / "lib" / "shop_helper.py"
+    helper.write_text("SQL = 'create table helped (id int)'\n")
+    path = add(spec, "cc3", "bb2", ("import shop_helper\nop.execute(shop_helper.SQL)", "op.execute('drop table helped')"))
+    outside = Path(shutil.move(path, folders[1] / path.name))
+    given = props(store, spec, tmp_path, "cc3")
+    saved = save(given)
+    for file in (helper, outside):
+        was = file.read_text()
+        file.write_text(f"{was}\nimport os\n")
+        with pytest.raises(Refused, match="is not what was rehearsed for expand: its file has changed since"):
+            run(given, "expand", saved["backups"])
+        file.write_text(was)
+    found = scheme.of(Database.read(given["databases"][0]))
+    plan = found.plan(target="cc3", phase="expand")
+    helper.write_text("SQL = 'delete from orders'\n")
+    with pytest.raises(MigrationFailed, match=r"shop_helper.py' has changed since this was planned; the database is unchanged"):
+        found.run(plan, check=lambda: None, log=lambda line: None)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from pydantic import Field
+
 from sluice.core.errors import ConfigError
 from sluice.core.migration import header, kind
 from sluice.core.migration.script import Script, Statement, Wrong, filled, split
@@ -21,7 +23,8 @@ Way = Literal["reversible", "lossy", "restore-only"]
 class Migration(Value):
     """One step of a database's schema: `id` is its revision, `up` and `down` the texts, `sha256` is over both.
 
-    Of an Alembic revision the texts are what it renders without a connection; `unseen` says why that is not all of it.
+    Of an Alembic revision the texts are what it renders without a connection; `unseen` says why that is not all of it, and `files`
+    has the SHA-256 of its file and of all the team's code that was loaded beside it.
     """
 
     id: str
@@ -36,6 +39,7 @@ class Migration(Value):
     sha256: str
     kind: Literal["sql", "alembic"] = "sql"
     unseen: str = ""
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 Rank = tuple[tuple[int, int, str], ...]

@@ -46,7 +46,13 @@ class Plan(Value):
     @property
     def contents(self) -> tuple[str, ...]:
         """Return what each step does and with which text, as a rehearsal remembers it."""
-        return tuple(f"{step.action} {step.migration.name} {step.migration.sha256}" for step in self.steps)
+        return tuple(f"{step.action} {step.migration.name} {step.migration.sha256}{_beside(step)}" for step in self.steps)
+
+
+def _beside(step: Step) -> str:
+    # Without their names: another machine has its checkout elsewhere.
+    files = sorted(step.migration.files.values())
+    return f" {hashlib.sha256(repr(files).encode()).hexdigest()}" if files else ""
 
 
 def revision(rows: Sequence[Row]) -> str:

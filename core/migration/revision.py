@@ -47,7 +47,7 @@ def tree(spec: Alembic, found: Mapping[str, Any]) -> Tree:
     revisions = []
     for one in found["revisions"]:
         try:
-            revisions.append(_revision(spec, one))
+            revisions.append(_revision(spec, one, found["loaded"]))
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -62,7 +62,7 @@ def _unknown(spec: Alembic, ids: set[str]) -> Iterable[str]:
         yield from (f"'{spec.folder}' has no revision '{id}', which `{name}` names" for id in asked if id not in ids)
 
 
-def _revision(spec: Alembic, one: Mapping[str, Any]) -> Revision:
+def _revision(spec: Alembic, one: Mapping[str, Any], loaded: Mapping[str, str]) -> Revision:
     problems: list[str] = []
     phase, way, loses = _phase(spec, one, problems), _way(spec, one, problems), _loses(spec, one, problems)
     forward, unseen = _script(spec, one["up"])
@@ -75,6 +75,7 @@ def _revision(spec: Alembic, one: Mapping[str, Any]) -> Revision:
     kept = f"-- alembic: {one['id']} revises {','.join(revises) or BASE}\n{one['up']['sql']}"
     name = f"{one['id']}_{_slug(one['doc'])}".rstrip("_")
     facts: dict[str, Any] = {"id": one["id"], "name": name, "phase": phase, "way": way, "loses": loses, "unseen": unseen, "kind": "alembic"}
+    facts["files"] = {**loaded, **one["print"]}
     texts: dict[str, Any] = {"up": kept, "down": one["down"]["sql"] if back else ""}
     sha256 = digest(one["source"], "")
     return Revision(migration=Migration(**facts, **texts, forward=forward, back=back, sha256=sha256), revises=revises)
