@@ -22,6 +22,7 @@ INDEXES = f"""
     select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
     join pg_index i on i.indexrelid = c.oid where i.indisvalid and {OURS} order by 1
 """
+NAMES = "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
 TABLES = f"""
     select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'r' and {OURS} order by 1, 2
@@ -48,6 +49,11 @@ def sizes(store: Store) -> dict[str, tuple[int, int]]:
 def indexes(store: Store) -> list[str]:
     """Return the valid indexes, as 'schema.index'."""
     return [name for (name,) in _asked(store, INDEXES)]
+
+
+def relations(store: Store) -> list[str]:
+    """Return everything that a statement may call a table, as 'schema.name': views, sequences, indexes, and the server's own too."""
+    return [name for (name,) in _asked(store, NAMES)]
 
 
 def counts(store: Store) -> dict[str, int]:

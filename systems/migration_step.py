@@ -231,7 +231,7 @@ class Work:
                 ) from None
             raise self._failed(primary(error)) from None
 
-    def _failed(self, why: str, next: str = tale.MEND) -> MigrationFailed:
+    def _failed(self, why: str, next: str = "") -> MigrationFailed:
         """Write the failure into the row, and return it."""
         doubt = self._doubt()
         table.fail(self.session, self.migration.id, why, action=self.step.action, doing=self.at + 1 if doubt else 0)
@@ -241,7 +241,7 @@ class Work:
         """Say whether the statement that has failed may have committed a part of itself."""
         return not self.script.transactional and any(one.commits for one in self.script.statements[self.at : self.at + 1])
 
-    def _text(self, spot: str, why: str, *, now: str = "", next: str = tale.MEND) -> str:
+    def _text(self, spot: str, why: str, *, now: str = "", next: str = "") -> str:
         if not self.script.transactional and spot != BEFORE:
             now = now or tale.partly(self.at, len(self.script.statements))
         now = now or tale.unchanged(self.step.action)

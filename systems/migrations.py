@@ -29,11 +29,16 @@ BUDGET = 60.0
 def read(folder: Path) -> list[Migration]:
     """Read `migrations/<database>/`, in order; ConfigError has every problem of its files."""
     try:
-        return parsed({path.name: path.read_text() for path in sorted(folder.iterdir()) if path.suffix == ".sql"})
+        texts = {path.name: path.read_text() for path in sorted(folder.iterdir()) if path.suffix == ".sql"}
     except OSError as error:
         raise ConfigError([f"{error.filename}: cannot be read ({error.strerror})"]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{folder}: has a file that is not UTF-8 ({error.reason} at byte {error.start})"]) from None
+    try:
+        return parsed(texts)
+    except ConfigError as error:
+        # Two databases may have files of the same name.
+        raise ConfigError([f"{folder}/{problem}" for problem in error.problems]) from None
 
 
 def look(store: Store) -> list[Row]:

@@ -21,6 +21,7 @@ from sluice.core.backup.schema import difference
 from sluice.core.clock import Clock
 from sluice.core.database import Database
 from sluice.core.errors import BackupFailed, MigrationFailed
+from sluice.core.migration import tale
 from sluice.core.migration.history import Kind, Plan
 from sluice.core.migration.kind import REACHING
 from sluice.core.store import Store
@@ -83,20 +84,66 @@ def _walk(course: Course) -> None:
 
 
 def _phase(course: Course, phase: Kind, way: Plan) -> str:
-    trial, names = course.trial, ", ".join(step.migration.name for step in way.steps)
+    trial, names = course.trial, _names(way)
     if any(step.action == "down" for step in way.steps):
         return f"{names}: rehearsed back in {_timed(course, way):.1f} s"
-    before = _own(trial.store)
-    up = _timed(course, way)
-    if one := next((step.migration for step in way.steps if step.migration.way != "reversible"), None):
-        return f"{names}: rehearsed up in {up:.1f} s; '{one.name}' is {one.way}, so there is no way back to rehearse"
-    down = _timed(course, scheme.of(trial).plan(target=way.before, phase="settle"))
+    floor, up = _floor(way), 0.0
+    if floor:
+        up += _timed(course, way.model_copy(update={"steps": way.steps[:floor]}))
+    top = schema.way(trial, phase) if floor else way
+    before, bottom = _own(trial.store), scheme.of(trial).revision()
+    up += _timed(course, top) if top.steps else 0.0
+    _counted(trial, way)
+    said = f"{names}: rehearsed up in {up:.1f} s"
+    if floor:
+        said += f"; '{way.steps[floor - 1].migration.name}' is restore-only, so "
+    if not top.steps:
+        return f"{said}there is no way back to rehearse"
+    back = _there_and_back(course, phase, top, before, bottom)
+    return f"{said}the way back of {_names(top)} alone was rehearsed, {back}" if floor else f"{said}, {back}"
+
+
+def _floor(way: Plan) -> int:
+    """Return how many steps are at and below the last one that only a restore undoes."""
+    return max((place for place, step in enumerate(way.steps, 1) if step.migration.way == "restore-only"), default=0)
+
+
+def _counted(trial: Database, way: Plan) -> None:
+    """Ask what going back would lose, as a refusal to go back will: a count that does not work is found too late there."""
+    counting = [step.migration for step in way.steps if step.migration.way == "lossy" and step.migration.loses]
+    for one in counting:
+        count = migrations.losses(trial.store, [one])[one.id]
+        if isinstance(count, str):
+            why = f"what going back from '{one.name}' loses cannot be counted on the migrated schema ({count})"
+            raise MigrationFailed(f"{why}: mend its 'loses', then `pulumi up`")
+
+
+def _names(way: Plan) -> str:
+    return ", ".join(step.migration.name for step in way.steps)
+
+
+def _there_and_back(course: Course, phase: Kind, way: Plan, before: str, bottom: str) -> str:
+    """Go back to where the steps began, and up again; what loses rows must leave the right schema all the same."""
+    trial, lossy = course.trial, [step.migration.id for step in way.steps if step.migration.way == "lossy"]
+    down = _down(course, way, scheme.of(trial).plan(target=bottom, phase="settle", lossy=lossy))
     # What was half there goes back to before it.
     whole = not any(step.start for step in way.steps)
-    if whole and (change := difference(before, _own(trial.store), names=("before", "after"))):
-        raise MigrationFailed(f"the way back of {names} does not lead back:\n    " + "\n    ".join(change))
+    change = difference(before, _own(trial.store), names=("before", "after"), order=not lossy) if whole else []
+    if change:
+        raise MigrationFailed(f"the way back of {_names(way)} does not lead back:\n    " + "\n    ".join(change))
     again = _timed(course, schema.way(trial, phase))
-    return f"{names}: rehearsed up in {up:.1f} s, down in {down:.1f} s, and up again in {again:.1f} s"
+    return f"down in {down:.1f} s{' (loses data)' if lossy else ''}, and up again in {again:.1f} s"
+
+
+def _down(course: Course, way: Plan, back: Plan) -> float:
+    try:
+        return _timed(course, back)
+    except MigrationFailed as error:
+        text = str(error)
+    # On the live database they are still to come, with whatever way back their files have by then.
+    for step in way.steps:
+        text = text.replace(tale.mend(step.migration, "down"), tale.MEND)
+    raise MigrationFailed(text)
 
 
 def _drift(trial: Database) -> Iterator[str]:

@@ -53,35 +53,39 @@ def outline(database: Database, estimates: Mapping[str, str] | None = None) -> l
     return [
         f"{database.name}: '' -> '{database.target}', from the files alone: no database of this stack runs yet; `pulumi up` goes by the "
         "history in it, if it has one",
-        *(f"  {line}" for line in forward(files, Ground(estimates=estimates), {})),
+        *(f"  {line}" for line in forward(files, Ground(estimates=estimates))),
     ]
 
 
 def story(database: Database, estimates: Mapping[str, str] | None = None) -> list[str]:
     """Return what preview says of a database: from where to where, and each file to run with its locks, its SQL and its way back.
 
-    `estimates` are sentences about how long files took elsewhere, by name.
+    `estimates` are sentences about how long files took elsewhere, by their keys.
     """
+    if (want := older.want(database)) and want.downgrade:
+        return _closed(database, _ground(database, estimates))
     ways, ground = {phase: way(database, phase) for phase in PHASES}, _ground(database, estimates)
-    before = scheme.of(database).revision()
     # Of what expand leaves alone settle says why.
     notes = [note for phase, found in ways.items() if phase == "settle" or found.steps for note in found.notes]
     unsaved = [BARE] if any(found.steps for found in ways.values()) and bare(database) else []
-    lines = [f"  {line}" for line in (*told(database, ways, ground), *notes, *unsaved, *_closed(database, ground))]
-    return [f"{database.name}: '{before}' -> '{database.target}'", *lines]
+    return [_move(database), *(f"  {line}" for line in (*told(database, ways, ground), *notes, *unsaved))]
 
 
 def _closed(database: Database, ground: Ground) -> list[str]:
-    """Return what would run if people allowed it."""
-    want = older.want(database)
-    if not want or not want.downgrade:
-        return []
-    return ["only if somebody allows it:", *(f"  {line}" for line in told(database, older.ways(database), ground))]
+    """Return all that would run if people allowed it, and no plan beside it: of a way back that is allowed in part nothing runs."""
+    what = "what is missing" if database.downgrade else "it"
+    lines = told(database, older.ways(database), ground)
+    return [_move(database), f"  only if somebody allows {what}:", *(f"    {line}" for line in lines)]
+
+
+def _move(database: Database) -> str:
+    return f"{database.name}: '{scheme.of(database).revision()}' -> '{database.target}'"
 
 
 def _ground(database: Database, estimates: Mapping[str, str] | None = None) -> Ground:
     sizes = {table: size for table, (size, _) in migration_facts.sizes(database.store).items()}
-    return Ground(sizes=sizes, indexes=migration_facts.indexes(database.store), estimates=estimates)
+    indexes, relations = migration_facts.indexes(database.store), migration_facts.relations(database.store)
+    return Ground(sizes=sizes, indexes=indexes, estimates=estimates, relations=relations)
 
 
 def now(database: Database) -> str:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from sluice.core.backup.format import Compression, Format
 from sluice.core.backup.manifest import DRILLED, MANIFEST, REHEARSED, Backup, Drilled, Manifest, Rehearsed
-from sluice.core.backup.rule import expendable, hollow
+from sluice.core.backup.rule import durations, expendable, hollow
 from sluice.core.commands import dump as say
 from sluice.core.errors import BackupFailed
 from sluice.core.store import Store
@@ -102,12 +102,12 @@ def record(backup: Backup, held: Record) -> Record:
 
 
 def estimates(folder: Path, *, database: str) -> dict[str, str]:
-    """Return how long each migration took when it was last rehearsed, as sentences; what cannot be read is no estimate."""
+    """Return how long each migration took when it was last rehearsed, as sentences by its key; what cannot be read is no estimate."""
     found: dict[str, str] = {}
     for backup in reversed(load(folder, database=database)):
         if one := backup.rehearsed:
             when = datetime.fromtimestamp(one.at, UTC)
-            found |= {name: f"{seconds:.2f} s in a rehearsal, {when:%Y-%m-%d}" for name, seconds in one.seconds.items()}
+            found |= {key: f"{seconds:.2f} s in a rehearsal, {when:%Y-%m-%d}" for key, seconds in durations(one).items()}
     return found
 
 

@@ -225,7 +225,7 @@ def test_unknown_revisions(tmp_path: Path):
         f"sluice:release.schema.shop: '{good}' has no revision '8': did you mean '0008'? put it in quotes",
         "sluice:release.schema.orders: the program has no migrations of a database 'orders': known are shop, users",
     ]
-    assert found[2].startswith('1_b.sql: line 1: column 1: syntax error at or near "selec"')
+    assert found[2].startswith(f'{bad}/1_b.sql: line 1: column 1: syntax error at or near "selec"')
     assert facts.unknown({"shop": "0009"}, {"shop": good}) == [
         f"sluice:release.schema.shop: '{good}' has no revision '0009': known are 0008"
     ]

@@ -68,3 +68,12 @@ def test_a_check_that_was_read_back():
     restored = "CHECK (((kind)::text = ANY (ARRAY[('a, ''b'''::character varying)::text, ('c'::character varying(9))::text])))"
     assert normal(written) == normal(restored)
     assert normal(written) != normal(restored.replace("'c'", "'d'"))
+
+
+def test_columns_in_another_order():
+    """A column that was dropped and added again is at the end: who asks for no order is told of nothing but other columns."""
+    head, names = "-- Name: t; Type: TABLE; Schema: s; Owner: -\nCREATE TABLE s.t (\n", ("backup", "copy")
+    old, new = f"{head}    a integer,\n    b text\n);\n", f"{head}    b text,\n    a integer\n);\n"
+    assert difference(old, new, names=names) == ["table s.t: another one"]
+    assert difference(old, new, names=names, order=False) == []
+    assert difference(old, new.replace("text", "bytea"), names=names, order=False) == ["table s.t: another one, in b"]

@@ -25,9 +25,10 @@ def test_lines():
     assert explain([parse("7_x", text)], {"public.users": 2 * GB})[0].lines == (
         "7_x: expand, restore-only, one transaction, lock_timeout 500ms, statement_timeout 30m",
         "  1. alter table users alter n type bigint: ACCESS EXCLUSIVE on users (2 GB), blocks reads and writes, rewrites all of it",
-        "  2. create table new (u int references users): SHARE ROW EXCLUSIVE on users (2 GB), blocks writes",
+        "  2. create table new (u int references users): SHARE ROW EXCLUSIVE on users (2 GB), blocks reads and writes; "
+        "ACCESS EXCLUSIVE on users is held until the end of the file",
         "  3. create index on new (u): locks nothing that is in use",
-        "  4. do '…': runs code whose locks cannot be foreseen",
+        "  4. do '…': runs code whose locks cannot be foreseen; ACCESS EXCLUSIVE on users is held until the end of the file",
         "  warning, line 1: there is no way back but a restore: write a .down.sql file beside it if there can be one",
         f"  error, line 2: 'users' (2 GB): {type}",
     )
@@ -75,8 +76,9 @@ def test_always(rule: str, text: str):
     [
         "-- transaction: none\ncreate index concurrently on users (a)",
         "alter table users add b timestamptz default now(), add c int default 5",
-        "alter table users add constraint c check (a > 0) not valid; alter table users validate constraint "
+        "-- transaction: none\nalter table users add constraint c check (a > 0) not valid; alter table users validate constraint "
         "c; alter table users alter a set not null",
+        "alter table users validate constraint c; alter table users alter a set not null",
         "alter table users add constraint f foreign key (a) references orders not valid",
         "alter table users add constraint u unique using index i",
         "create table users (a int); create index on users (a); alter table users alter a type text; update users set a = 1",
@@ -166,3 +168,91 @@ def test_estimate(text: str, said: str):
     (known,) = explain([file], sizes, estimates={"7_x": "1.2 s on 'staging', 2026-11-24"}, indexes=["there"])
     assert known.lines[1] == "  estimate: 1.2 s on 'staging', 2026-11-24"
     assert known.lines[2:] == found.lines[2:]
+
+
+def test_an_estimate_is_of_a_text():
+    """Another text under the same name has no estimate; the down file is a part of it."""
+    file = parse("7_x", "select 1", "select 2")
+    (known,) = explain([file], {}, estimates={file.key: "1.2 s in a rehearsal"})
+    assert known.lines[1] == "  estimate: 1.2 s in a rehearsal"
+    for other in (parse("7_x", "select 3", "select 2"), parse("7_x", "select 1", "select 3")):
+        (changed,) = explain([other], {}, estimates={file.key: "1.2 s in a rehearsal"})
+        assert changed.lines[1] == "  estimate: none yet, it works on no table as a whole"
+
+
+BATCHES = "; rows: '-- backfill: batch=1000', with the rows chosen in a subquery with LIMIT :batch"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "alter table users add b text;\nupdate users set b = 'x' where id > 0",
+            "changes rows of 'users' ({size}) while ACCESS EXCLUSIVE on users, of statement 1, blocks reads and writes, which is held "
+            "until the end of the file: give statement 1 a file of its own" + BATCHES,
+        ),
+        (
+            "alter table small add b text;\nalter table users validate constraint c",
+            "reads all of 'users' ({size}) while ACCESS EXCLUSIVE on small, of statement 1, blocks reads and writes, which is held "
+            "until the end of the file: give statement 1 a file of its own",
+        ),
+        (
+            "create trigger t after insert on small execute function f();\ninsert into new select a from users",
+            "reads rows of 'users' ({size}) while SHARE ROW EXCLUSIVE on small, of statement 1, blocks writes, which is held "
+            "until the end of the file: give statement 1 a file of its own",
+        ),
+    ],
+)
+def test_a_lock_that_stays(text: str, said: str):
+    """What a transaction has locked waits for its later statements: an error where these work on a large table, never on a tiny one."""
+    for size, level in ((2**30, "error"), (99 * 2**20, "warning")):
+        (found,) = explain([parse("1_a", text, "select 1")], {"public.users": size, "small": 1})[0].findings
+        assert (found.level, found.rule, found.line, found.text) == (level, "held", 2, said.format(size=human(size)))
+    assert explain([parse("1_a", text, "select 1")], {"public.users": 2**20})[0].findings == ()
+
+
+def test_a_lock_that_stays_is_in_the_line():
+    """The line of a statement says what is blocked while it runs, not what it would block alone."""
+    text = "alter table public.users add b text; update users set b = 'x' where id > 0; create table new (a int)"
+    lines = explain([parse("1_a", text, "select 1")], {"public.users": 139 * 2**20})[0].lines
+    assert lines[2] == (
+        "  2. update users set b = '…' where id > 0: ROW EXCLUSIVE on users (139 MB), blocks reads and writes; "
+        "ACCESS EXCLUSIVE on public.users is held until the end of the file"
+    )
+    assert lines[3] == "  3. create table new (a int): locks nothing that is in use"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create table new (a int); alter table new add b int; insert into new (a) select a from users",
+        "-- transaction: none\nalter table users add b text; update users set b = 'x' where id > 0",
+        "update users set a = 1 where id > 0; alter table users add b text",
+        "alter table users add b text; insert into users (b) values ('x'); alter table users add c int",
+        "alter table users add b text; create view v as select a from users",
+    ],
+)
+def test_no_lock_that_stays(text: str):
+    """A new table has nobody who waits, and what is short, or came before, keeps nobody waiting."""
+    assert findings(text, 9 * GB) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("alter table userz add b text", True),
+        ("create index concurrently on public.userz (a)", True),
+        ("alter table users add b text", False),
+        ("alter table other.users add b text", False),
+        ("alter table if exists userz add b text", False),
+        ("create table userz (a int); alter table userz add b text", False),
+        ("alter table users rename to userz; alter table userz add b text", False),
+        ("do $$ begin end $$; alter table userz add b text", False),
+    ],
+)
+def test_no_such_table(text: str, missing: bool):
+    """A table that is not there, and that no statement before can have made, is a wrong name."""
+    file = parse("1_a", "-- transaction: none\n" + text, "select 1")
+    findings = explain([file], {}, relations=["public.users"])[0].findings
+    assert any("no such table" in one.text for one in findings) is missing
+    assert not any("no such table" in one.text for one in explain([file], {})[0].findings)

@@ -143,6 +143,7 @@ def test_older_code_beside_a_half():
 
 
 CHANGED = file("0001", "select 3")
+REWORDED = file("0001", down="select -3")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,13 @@ CHANGED = file("0001", "select 3")
         (
             [CHANGED],
             [row(A)],
-            f"'0001_m' has changed since it was applied (SHA-256 {CHANGED.sha256[:12]}, applied {A.sha256[:12]}): "
+            f"'0001_m' has changed since it was applied, in '0001_m.sql' (SHA-256 {CHANGED.sha256[:12]}, applied {A.sha256[:12]}): "
+            "restore the file, and put the change into a new one",
+        ),
+        (
+            [REWORDED],
+            [row(A)],
+            f"'0001_m' has changed since it was applied, in '0001_m.down.sql' (SHA-256 {REWORDED.sha256[:12]}, applied {A.sha256[:12]}): "
             "restore the file, and put the change into a new one",
         ),
         ([parse("0001_n", A.up, A.down)], [row(A)], "'0001_m' was applied, and its file is named '0001_n' now: name it as it was"),
@@ -163,7 +170,7 @@ CHANGED = file("0001", "select 3")
             "bring the file back, or release from a checkout that has it",
         ),
     ],
-    ids=["changed", "renamed", "out of order", "unknown"],
+    ids=["changed", "way back changed", "renamed", "out of order", "unknown"],
 )
 @pytest.mark.parametrize("phase", ["expand", "settle"])
 def test_another_history(files: list[Migration], rows: list[Row], why: str, phase: Any):

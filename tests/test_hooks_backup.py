@@ -14,7 +14,7 @@ from sluice.core.database import Database
 from sluice.core.errors import BackupFailed, MigrationFailed, Refused
 from sluice.core.store import Store
 from sluice.hooks.backup import BackupProvider
-from sluice.systems import leftover, shelf
+from sluice.systems import leftover, migrations, shelf
 from sluice.systems.lock import held
 from tests.fixtures.postgres import Postgres
 from tests.fixtures.store import connect, databases, named
@@ -49,7 +49,7 @@ def test_saved(store: Store, tmp_path: Path):
     assert ": 5002 rows in 2 tables, 1 sequences, the schema, pg_amcheck" in first
     assert second.startswith("0001_total: rehearsed up in ")
     assert made.manifest.for_release == "r1"
-    assert list(shelf.estimates(tmp_path / "backups", database=store.dbname)) == ["0001_total"]
+    assert list(shelf.estimates(tmp_path / "backups", database=store.dbname)) == [migrations.read(tmp_path / "migrations")[0].key]
 
 
 @pytest.mark.parametrize(("when", "target", "count"), [("pending", "", 0), ("always", "", 1)])

@@ -256,7 +256,8 @@ def test_down_fails(database: Database):
     database.sql("create view v as select * from a")
     assert caught(lambda: database.up(texts, "", phase="settle")) == (
         "the way back of migration '1_a' failed at statement 1 of 1 (line 1, 'drop table a'): cannot drop table a because other objects "
-        "depend on it; it is still applied: mend the file or the data, then `pulumi up`"
+        "depend on it; it is still applied: the way back is the one that the database has kept, so its file must stay as it is: mend the "
+        "data, then `pulumi up`, or release a revision from '1' on, with a new file that undoes it"
     )
     assert database.rows() == [("1", "reverting", 0, 1)]
     assert database.up(texts) == ["1_a"]  # nothing of it happened, so it counts as applied again
@@ -264,6 +265,17 @@ def test_down_fails(database: Database):
     database.sql("drop view v")
     assert database.up(texts, "", phase="settle") == ["1_a"]
     assert database.rows() == []
+
+
+def test_a_new_file_undoes_what_has_no_way_back(database: Database):
+    """After a way back that failed, a new file that undoes the same leads on, as the error says."""
+    texts = {"1_a.sql": "create table a (b int)", "1_a.down.sql": "drop table a"}
+    database.up(texts)
+    database.sql("create view v as select * from a")
+    caught(lambda: database.up(texts, "", phase="settle"))
+    assert database.up({**texts, "2_b.sql": "drop table a cascade"}) == ["1_a", "2_b"]
+    assert database.tables() == []
+    assert [row[:2] for row in database.rows()] == [("1", "applied"), ("2", "applied")]
 
 
 def test_losses(database: Database):
@@ -467,6 +479,10 @@ def test_read(tmp_path: Path):
     (tmp_path / "README.md").write_text("no migration")
     assert [one.name for one in read(tmp_path)] == ["0001_a"]
     assert read(tmp_path)[0].sha256 == folder({"0001_a.sql": "select 1;\nselect 2;\n"})[0].sha256
+    (tmp_path / "0002_b.sql").write_text("selec 1;")
+    with pytest.raises(ConfigError) as wrong:
+        read(tmp_path)
+    assert str(wrong.value).startswith(f'{tmp_path}/0002_b.sql: line 1: column 1: syntax error at or near "selec"')
     (tmp_path / "0002_b.sql").write_bytes(b"select '\xff'")
     with pytest.raises(ConfigError, match="has a file that is not UTF-8 \\(invalid start byte at byte 8\\)"):
         read(tmp_path)

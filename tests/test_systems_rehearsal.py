@@ -85,6 +85,64 @@ def test_no_way_back(store: Store, tmp_path: Path, head: str, way: str):
     untouched(store, copy)
 
 
+LOSSY = {
+    "0001_total.sql": "-- way: lossy\n-- loses: select count(total) from orders\n" + WELL["0001_total.sql"],
+    "0001_total.down.sql": WELL["0001_total.down.sql"],
+}
+
+
+def test_a_way_back_that_loses_data(store: Store, tmp_path: Path):
+    """A lossy way back is run too: the schema must be what it was, whatever the rows are."""
+    database, copy = given(store, tmp_path, LOSSY)
+    (line,) = rehearse(database, copy).lines
+    assert re.fullmatch(r"0001_total: rehearsed up in \d\.\d s, down in \d\.\d s \(loses data\), and up again in \d\.\d s", line)
+    untouched(store, copy)
+
+
+def test_a_broken_way_back_that_loses_data(store: Store, tmp_path: Path):
+    """A lossy down file that does not run is found before it is needed, while its file can still be mended."""
+    database, copy = given(store, tmp_path, {**LOSSY, "0001_total.down.sql": "alter table orders drop column totl;"})
+    with pytest.raises(MigrationFailed) as error:
+        rehearse(database, copy)
+    assert str(error.value).endswith(
+        'failed at statement 1 of 1 (line 1, \'alter table orders drop column totl\'): column "totl" of relation "orders" does not exist; '
+        "it is still applied: mend the file or the data, then `pulumi up`; the live database was not touched"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "why"), [("select count(totl) from orders", 'column "totl" does not exist'), ("select 'many'", "its count is no number")]
+)
+def test_a_count_that_does_not_work(store: Store, tmp_path: Path, query: str, why: str):
+    """What counts the losses is asked on the migrated schema: it fails here, not when somebody wants to know."""
+    files = {**LOSSY, "0001_total.sql": LOSSY["0001_total.sql"].replace("select count(total) from orders", query)}
+    database, copy = given(store, tmp_path, files)
+    said = f"what going back from '0001_total' loses cannot be counted on the migrated schema ({why}): mend its 'loses'"
+    with pytest.raises(MigrationFailed, match=re.escape(said)):
+        rehearse(database, copy)
+    untouched(store, copy)
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_way_back_down_to_a_restore(store: Store, tmp_path: Path, forgets: bool):
+    """What is above a file without a way back goes down and up all the same, and must lead back to that file."""
+    top = {name.replace("0001", "0003"): text for name, text in LOSSY.items()}
+    top["0003_total.sql"] += "alter table orders add column more int;" * forgets
+    files = {"0001_a.sql": "create table a (id int);", "0001_a.down.sql": "drop table a;", "0002_b.sql": "create table b (id int);", **top}
+    database, copy = given(store, tmp_path, files, "0003")
+    if forgets:
+        with pytest.raises(MigrationFailed, match=r"the way back of 0003_total does not lead back:\n.* in more"):
+            rehearse(database, copy)
+    else:
+        (line,) = rehearse(database, copy).lines
+        assert re.fullmatch(
+            r"0001_a, 0002_b, 0003_total: rehearsed up in \d\.\d s; '0002_b' is restore-only, so the way back of 0003_total alone was "
+            r"rehearsed, down in \d\.\d s \(loses data\), and up again in \d\.\d s",
+            line,
+        )
+    untouched(store, copy)
+
+
 OUTWARD = {
     "plain": "create extension dblink;\n{write}",
     "if not exists": "create extension if not exists dblink;\n{write}",

@@ -230,11 +230,15 @@ def test_hollow(bare: Store, tmp_path: Path):
 
 
 def test_estimates(tmp_path: Path):
-    """Of each migration the newest rehearsal counts; a record that cannot be read is no estimate, and no stray file."""
+    """Of each migration the newest rehearsal counts, with its text; an unreadable record is no estimate, and no stray file."""
     old, new, cut = put(tmp_path, id="a", at=1), put(tmp_path, id="b", at=2), put(tmp_path, id="c", at=3)
-    record(new, Rehearsed(steps={}, histories={}, seconds={"2_b": 12.34}, at=1764000000))
-    record(old, Rehearsed(steps={}, histories={}, seconds={"1_a": 0.5, "2_b": 3}, at=1763900000))
+    steps = {"expand": ("up 1_a 0123456789abcdef", "up 2_b same"), "settle": ("down 3_c other",)}
+    record(new, Rehearsed(steps={"expand": ("up 2_b same",)}, histories={}, seconds={"2_b": 12.34}, at=1764000000))
+    record(old, Rehearsed(steps=steps, histories={}, seconds={"1_a": 0.5, "2_b": 3, "4_d": 1}, at=1763900000))
     (Path(cut.folder) / "rehearsed.json").write_text("{")
-    assert estimates(tmp_path, database="shop") == {"1_a": "0.50 s in a rehearsal, 2025-11-23", "2_b": "12.34 s in a rehearsal, 2025-11-24"}
+    assert estimates(tmp_path, database="shop") == {
+        "1_a@0123456789ab": "0.50 s in a rehearsal, 2025-11-23",
+        "2_b@same": "12.34 s in a rehearsal, 2025-11-24",
+    }
     assert not any("rehearsed.json" in one for one in part.wrong(Path(new.folder), (), lambda: None))
     assert estimates(tmp_path / "nowhere", database="shop") == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from sluice.core.backup.manifest import Backup, Manifest, Rehearsed
+from sluice.core.migration.file import key
 
 # What a migration relies on must be proved just before it: what is written later is lost in a restore.
 MOST = 900.0
@@ -46,6 +47,12 @@ def unrehearsed(rehearsed: Rehearsed, phase: str, *, contents: Sequence[str], hi
     if tuple(contents) != known or history != rehearsed.histories.get(phase):
         return f"the history of migrations is not the one that {phase} was rehearsed on: somebody has migrated since"
     return ""
+
+
+def durations(rehearsed: Rehearsed) -> dict[str, float]:
+    """Return the seconds that each migration took, by its key (`core.migration.file.key`)."""
+    ups = [one.split()[1:] for steps in rehearsed.steps.values() for one in steps if one.startswith("up ")]
+    return {key(name, sha256): rehearsed.seconds[name] for name, sha256 in ups if name in rehearsed.seconds}
 
 
 def empty(rows: Mapping[str, int]) -> bool:

@@ -37,18 +37,19 @@ def digest(normal: str) -> str:
     return hashlib.sha256(normal.encode()).hexdigest()
 
 
-def difference(old: str, new: str, *, names: tuple[str, str]) -> list[str]:
+def difference(old: str, new: str, *, names: tuple[str, str], order: bool = True) -> list[str]:
     """Return what differs between two normal texts, object by object; how many more there are, in the last.
 
+    `order` False: columns may have changed places, as one has that was dropped and added again.
     Never their texts: a function's body, a default, or a view may hold a secret, and this goes into errors and notices.
     """
-    before, after = _objects(old), _objects(new)
+    before, after = _objects(old, order=order), _objects(new, order=order)
     found = [_other(one, before.get(one), after.get(one), names) for one in sorted(before | after) if before.get(one) != after.get(one)]
     more = [f"... {len(found) - SHOWN} more"] if len(found) > SHOWN else []
     return found[:SHOWN] + more
 
 
-def _objects(text: str) -> dict[str, list[str]]:
+def _objects(text: str, *, order: bool) -> dict[str, list[str]]:
     """Take a dump apart at its own headings; what stands before the first are settings."""
     found: dict[str, list[str]] = {}
     name = "settings"
@@ -58,7 +59,7 @@ def _objects(text: str) -> dict[str, list[str]]:
             name = f"{kind.lower()} {called}" if schema == "-" else f"{kind.lower()} {schema}.{called}"
         # The last column has no comma.
         found.setdefault(name, []).append(line.removesuffix(","))
-    return found
+    return found if order else {name: sorted(lines) if name.startswith("table ") else lines for name, lines in found.items()}
 
 
 def _other(name: str, old: list[str] | None, new: list[str] | None, names: tuple[str, str]) -> str:

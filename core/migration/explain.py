@@ -8,9 +8,10 @@ from typing import Any
 from pglast import ast, parse_sql
 
 from sluice.core.migration.file import Migration
+from sluice.core.migration.held import TINY, Held, Hold, bare
 from sluice.core.migration.lint import Alarm
-from sluice.core.migration.lock import AT, Effect, effects, name
-from sluice.core.migration.rule import LARGE, Breach, Finding, Level, breaches
+from sluice.core.migration.lock import AT, WAITING, Effect, effects, name, queried
+from sluice.core.migration.rule import BATCHES, LARGE, Breach, Finding, Level, breaches
 from sluice.core.migration.script import Statement
 from sluice.core.settings.duration import text as span
 from sluice.core.value import Value
@@ -21,8 +22,13 @@ REVISED = (
     (", in a file with '-- transaction: none'", ", in a revision with `op.get_context().autocommit_block()`"),
     ("'-- backfill: batch=1000', with the rows chosen in a subquery with LIMIT :batch", "change them in batches, outside of migrations"),
     ("in the next file", "in the next revision"),
+    ("a file of its own", "a revision of its own"),
+    ("the end of the file", "the end of the revision"),
     ("write a .down.sql file beside it if there can be one", "write its downgrade() if there can be one"),
 )
+CODE = (ast.DoStmt, ast.CallStmt)
+# What may make any table: code, and what brings its own.
+UNFORESEEN = (*CODE, ast.SelectStmt, ast.CreateExtensionStmt, ast.CreateSchemaStmt, ast.ImportForeignSchemaStmt, ast.CreateForeignTableStmt)
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -41,13 +47,15 @@ def explain(
     indexes: Collection[str] = (),
     alarms: Mapping[str, Sequence[Alarm]] | None = None,
     estimates: Mapping[str, str] | None = None,
+    relations: Collection[str] | None = None,
 ) -> list[Explanation]:
     """Explain pending migrations in their order; `sizes` are bytes by 'table' or 'schema.table'. Tables that they make are new: no rule.
 
     `indexes` are those that are there, by 'index' or 'schema.index'; `alarms` are another linter's, by migration's id;
-    `estimates` are sentences about how long files took elsewhere, by migration's name: then there is a line about each.
+    `estimates` are sentences about how long files took elsewhere, by migration's key: then there is a line about each;
+    `relations` are all that a statement may call a table, None when nobody knows: then none is said to be missing.
     """
-    seen, found = _Seen(sizes, indexes), []
+    seen, found = _Seen(sizes, indexes, relations), []
     for migration in migrations:
         one = _one(migration, seen, (alarms or {}).get(migration.id, ()))
         found.append(one if estimates is None else _timed(one, migration, seen, estimates))
@@ -56,7 +64,7 @@ def explain(
 
 def _timed(one: Explanation, migration: Migration, seen: _Seen, estimates: Mapping[str, str]) -> Explanation:
     """Put the estimate below the file's line."""
-    said = estimates.get(migration.name) or f"none yet, {_work(migration, seen)}"
+    said = estimates.get(migration.key) or estimates.get(migration.name) or f"none yet, {_work(migration, seen)}"
     return one.model_copy(update={"lines": (one.lines[0], f"  estimate: {said}", *one.lines[1:])})
 
 
@@ -68,29 +76,48 @@ def _work(migration: Migration, seen: _Seen) -> str:
 
 
 def _parts(node: Any, seen: _Seen) -> Iterator[str]:
-    if isinstance(node, ast.DoStmt | ast.CallStmt):
+    if isinstance(node, CODE):
         yield "runs code"
+    for verb, table in _works(node, seen):
+        yield f"{verb} {table}" + (f" ({human(size)})" if (size := seen.size(table)) else "")
+
+
+def _works(node: Any, seen: _Seen) -> Iterator[tuple[str, str]]:
+    """Yield what a statement does for long, and to which table in use."""
+    changes = isinstance(node, ast.UpdateStmt | ast.DeleteStmt)
     for one in [] if seen.there(node) else effects(node):
-        changes = isinstance(node, ast.UpdateStmt | ast.DeleteStmt)
-        if not seen.new(one.table) and (one.rewrites or one.scans or changes):
-            verb = "writes" if one.rewrites else "reads" if one.scans else "changes"
-            yield f"{verb} {'rows' if changes else 'all'} of {one.table}" + (f" ({human(size)})" if (size := seen.size(one.table)) else "")
+        if not seen.new(one.table) and (one.rewrites or changes or (one.scans and not _believed(node, seen))):
+            yield ("changes rows of" if changes else "writes all of" if one.rewrites else "reads all of"), one.table
+
+
+def _believed(node: Any, seen: _Seen) -> bool:
+    """Say whether a statement reads nothing, since a constraint that was validated before says the same."""
+    return seen.validated(node) and all(command.subtype == AT.AT_SetNotNull for command in node.cmds)
 
 
 class _Seen:
     """What the statements so far have made, and validated."""
 
-    def __init__(self, sizes: Mapping[str, int], indexes: Collection[str]) -> None:
-        self._sizes = {_bare(table): size for table, size in sizes.items()}
-        self._indexes = {_bare(index) for index in indexes}
+    def __init__(self, sizes: Mapping[str, int], indexes: Collection[str], relations: Collection[str] | None) -> None:
+        self._sizes = {bare(table): size for table, size in sizes.items()}
+        self._indexes = {bare(index) for index in indexes}
+        # Without its schema: which one is meant is known to the search path alone.
+        self._known = None if relations is None else {one.rpartition(".")[2] for one in relations}
         self._made: set[str] = set()
         self._validated: set[str] = set()
 
     def size(self, table: str) -> int:
-        return self._sizes.get(_bare(table), 0)
+        return self._sizes.get(bare(table), 0)
 
     def new(self, table: str) -> bool:
-        return _bare(table) in self._made
+        return bare(table) in self._made
+
+    def missing(self, node: Any) -> str:
+        """Return the table that ALTER TABLE, or CREATE INDEX, will not find, "" when it may be there."""
+        if self._known is None or not isinstance(node, ast.AlterTableStmt | ast.IndexStmt) or getattr(node, "missing_ok", False):
+            return ""
+        table = name(node.relation)
+        return "" if table.rpartition(".")[2] in self._known else table
 
     def there(self, node: Any) -> bool:
         """Say whether a statement finds what it would make, and does nothing."""
@@ -98,37 +125,71 @@ class _Seen:
             return False
         # An index is in the schema of its table.
         schema, dot, _ = name(node.relation).rpartition(".")
-        return _bare(f"{schema}{dot}{node.idxname}") in self._indexes
+        return bare(f"{schema}{dot}{node.idxname}") in self._indexes
 
     def validated(self, node: Any) -> bool:
-        return isinstance(node, ast.AlterTableStmt) and _bare(name(node.relation)) in self._validated
+        return isinstance(node, ast.AlterTableStmt) and bare(name(node.relation)) in self._validated
 
     def add(self, node: Any) -> None:
+        if self._known is not None:
+            self._known = None if isinstance(node, UNFORESEEN) else self._known | _makes(node)
         # What is there, and in use, is not made once more.
-        if isinstance(node, ast.CreateStmt) and not (node.if_not_exists and _bare(name(node.relation)) in self._sizes):
-            self._made.add(_bare(name(node.relation)))
+        if isinstance(node, ast.CreateStmt) and not (node.if_not_exists and bare(name(node.relation)) in self._sizes):
+            self._made.add(bare(name(node.relation)))
         if isinstance(node, ast.CreateTableAsStmt) and node.into is not None:
-            self._made.add(_bare(name(node.into.rel)))
+            self._made.add(bare(name(node.into.rel)))
         if isinstance(node, ast.AlterTableStmt) and any(command.subtype == AT.AT_ValidateConstraint for command in node.cmds or ()):
-            self._validated.add(_bare(name(node.relation)))
+            self._validated.add(bare(name(node.relation)))
 
 
-def _bare(table: str) -> str:
-    return table.removeprefix("public.")
+def _makes(node: Any) -> set[str]:
+    """Return the names under which there is something after a statement."""
+    into = node.into.rel if isinstance(node, ast.CreateTableAsStmt) and node.into is not None else None
+    made = [getattr(node, "relation", None), getattr(node, "view", None), getattr(node, "sequence", None), into]
+    names = {name(one).rpartition(".")[2] for one in made if isinstance(one, ast.RangeVar)}
+    return names | {one for one in (getattr(node, "newname", None), getattr(node, "idxname", None)) if one}
 
 
 def _one(migration: Migration, seen: _Seen, alarms: Sequence[Alarm]) -> Explanation:
     lines, findings = [_head(migration)], list(_whole(migration))
+    held = Held(transactional=migration.forward.transactional)
     for number, statement in enumerate(migration.forward.statements, 1):
         node = parse_sql(statement.sql)[0].stmt
-        lines.append(f"  {number}. {statement.words}: {_costs(node, seen)}")
+        lines.append(f"  {number}. {statement.words}: {_said(migration, _costs(node, seen, held))}")
+        findings += _missing(statement, node, seen)
         findings += [] if seen.there(node) else _findings(migration, statement, node, seen)
+        findings += _waits(migration, statement, node, seen, held)
         findings += _alarms([one for one in alarms if one.statement == number - 1], node, seen)
+        held.add(number, _taken(node, seen))
         seen.add(node)
     if migration.unseen:
         lines.append(f"  what else it does cannot be said without a connection ({migration.unseen})")
     lines += [f"  {one.level}, line {one.line}: {one.text}" for one in findings]
     return Explanation(id=migration.id, lines=tuple(lines), findings=tuple(findings))
+
+
+def _missing(statement: Statement, node: Any, seen: _Seen) -> Iterator[Finding]:
+    if table := seen.missing(node):
+        text = f"'{table}': no such table, as things are now: look at its name"
+        yield Finding(level="warning", rule="missing", line=statement.line, text=text)
+
+
+def _taken(node: Any, seen: _Seen) -> list[Effect]:
+    """Return the locks that others can meet."""
+    return [] if seen.there(node) else [one for one in effects(node) if one.lock and not seen.new(one.table)]
+
+
+def _waits(migration: Migration, statement: Statement, node: Any, seen: _Seen, held: Held) -> Iterator[Finding]:
+    """Find work on a table of size below a lock that an earlier statement of the transaction has left."""
+    works = [*_works(node, seen), *(("reads rows of", table) for table in queried(node) if not seen.new(table))]
+    holds = held.beyond(_taken(node, seen))
+    verb, table = max(works, key=lambda work: seen.size(work[1]), default=("", ""))
+    if holds and (size := seen.size(table)) > TINY:
+        hold = max(holds, key=lambda one: WAITING.index(one.blocks))
+        text = f"{verb} '{table}' ({human(size)}) while {hold.lock} on {hold.table}, of statement {hold.number}, blocks {hold.blocks}"
+        instead = f"give statement {hold.number} a file of its own" + (f"; rows: {BATCHES}" if verb.startswith("changes") else "")
+        text = _said(migration, f"{text}, which is held until the end of the file: {instead}")
+        yield Finding(level="error" if size >= LARGE else "warning", rule="held", line=statement.line, text=text)
 
 
 def _head(migration: Migration) -> str:
@@ -145,19 +206,24 @@ def _whole(migration: Migration) -> Iterator[Finding]:
         yield Finding(level="warning", rule="way back", line=1, text=_said(migration, text))
 
 
-def _costs(node: Any, seen: _Seen) -> str:
-    if isinstance(node, ast.DoStmt | ast.CallStmt):
-        return "runs code whose locks cannot be foreseen"
+def _costs(node: Any, seen: _Seen, held: Held) -> str:
+    code, taken = isinstance(node, CODE), _taken(node, seen)
     if seen.there(node):
         return "does nothing, it is there already"
-    found = [one for one in effects(node) if one.lock and not seen.new(one.table)]
-    return "; ".join(_cost(one, seen.size(one.table)) for one in found) or "locks nothing that is in use"
+    said = [_cost(one, seen.size(one.table), held.on(one.table)) for one in taken]
+    said = said or ["runs code whose locks cannot be foreseen" if code else "locks nothing that is in use"]
+    tables = {bare(one.table) for one in taken}
+    long = code or any(_works(node, seen)) or any(queried(node))
+    stay = [one for one in held.beyond(taken) if long or bare(one.table) in tables]
+    said += [f"{one.lock} on {one.table} is held until the end of the file" for one in stay]
+    return "; ".join(said)
 
 
-def _cost(one: Effect, size: int) -> str:
+def _cost(one: Effect, size: int, hold: Hold | None) -> str:
     shown = f" ({human(size)})" if size else ""
     work = ", rewrites all of it" if one.rewrites else ", reads all of it" if one.scans else ""
-    return f"{one.lock} on {one.table}{shown}, blocks {one.blocks or 'neither reads nor writes'}{work}"
+    blocks = max(one.blocks, hold.blocks if hold else "", key=WAITING.index)
+    return f"{one.lock} on {one.table}{shown}, blocks {blocks or 'neither reads nor writes'}{work}"
 
 
 def human(size: int) -> str:

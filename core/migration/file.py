@@ -41,6 +41,16 @@ class Migration(Value):
     unseen: str = ""
     files: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def key(self) -> str:
+        """Return what a duration is known by."""
+        return key(self.name, self.sha256)
+
+
+def key(name: str, sha256: str) -> str:
+    """Return a migration's name with its text's beginning of a SHA-256: what another text of that name took says nothing."""
+    return f"{name}@{sha256[:12]}"
+
 
 Rank = tuple[tuple[int, int, str], ...]
 

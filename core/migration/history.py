@@ -16,7 +16,7 @@ from typing import Literal
 
 from sluice.core.database import Downgrade
 from sluice.core.migration import dirty
-from sluice.core.migration.file import Migration, rank, ranked
+from sluice.core.migration.file import DOWN, UP, Migration, rank, ranked
 from sluice.core.migration.row import Row
 from sluice.core.value import Value
 
@@ -91,6 +91,13 @@ def plan(
     return way.plan()
 
 
+def _where(row: Row, file: Migration) -> str:
+    """Say which of a migration's two files has changed."""
+    pairs = ((UP, row.up, file.up), (DOWN, row.down, file.down))
+    changed = [f"'{row.name}{end}'" for end, applied, now in pairs if applied != now]
+    return f", in {' and '.join(changed)}" if changed else ""
+
+
 class _Way:
     """A plan in the making."""
 
@@ -134,7 +141,9 @@ class _Way:
         if file.name != row.name:
             self.refusals.append(f"'{row.name}' was applied, and its file is named '{file.name}' now: name it as it was")
         if file.sha256 != row.sha256:
-            what = f"'{row.name}' has changed since it was applied (SHA-256 {file.sha256[:12]}, applied {row.sha256[:12]})"
+            what = (
+                f"'{row.name}' has changed since it was applied{_where(row, file)} (SHA-256 {file.sha256[:12]}, applied {row.sha256[:12]})"
+            )
             self.refusals.append(f"{what}: restore the file, and put the change into a new one")
 
     def _order(self, one: Migration) -> None:

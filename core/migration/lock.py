@@ -13,6 +13,8 @@ from sluice.core.value import Value
 ALL, EXCLUSIVE, ROWS, SHARE = "ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"
 UPDATE, WRITE, READ, NONE = "SHARE UPDATE EXCLUSIVE", "ROW EXCLUSIVE", "ACCESS SHARE", ""
 BLOCKS = {ALL: "reads and writes", EXCLUSIVE: "writes", ROWS: "writes", SHARE: "writes"}
+# What waits, the worse the later.
+WAITING = ("", "writes", "reads and writes")
 AT = enums.AlterTableType
 # Subcommands of ALTER TABLE that take less than ACCESS EXCLUSIVE.
 GENTLE = {
@@ -39,6 +41,7 @@ OBJECT = enums.ObjectType
 # What DROP names as its table and then itself, and what is a table of sorts.
 OWNED = (OBJECT.OBJECT_TRIGGER, OBJECT.OBJECT_POLICY, OBJECT.OBJECT_RULE)
 RELATIONS = (OBJECT.OBJECT_TABLE, OBJECT.OBJECT_VIEW, OBJECT.OBJECT_MATVIEW, OBJECT.OBJECT_SEQUENCE, OBJECT.OBJECT_FOREIGN_TABLE)
+QUERIES = (ast.SelectStmt, ast.CreateTableAsStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 # Levels of LOCK TABLE as the server numbers them.
 LEVELS = (NONE, READ, "ROW SHARE", WRITE, UPDATE, SHARE, ROWS, EXCLUSIVE, ALL)
 
@@ -68,6 +71,24 @@ def effects(node: Any) -> list[Effect]:
         return list(_alter(node))
     read = READERS.get(type(node))
     return [] if read is None else read(node)
+
+
+def queried(node: Any) -> list[str]:
+    """Return the relations that a statement reads rows of beside those that it locks for itself: of a query, or of a change by one."""
+    if not isinstance(node, QUERIES):
+        return []
+    own = {name(getattr(node, "relation", None))}
+    return [table for table in dict.fromkeys(_named(node)) if table not in own]
+
+
+def _named(node: Any) -> Iterator[str]:
+    if isinstance(node, ast.IntoClause):
+        return
+    if isinstance(node, ast.RangeVar):
+        yield name(node)
+    parts = node if isinstance(node, tuple) else [getattr(node, one) for one in node] if isinstance(node, ast.Node) else []
+    for part in parts:
+        yield from _named(part)
 
 
 def _alter(node: Any) -> Iterator[Effect]:

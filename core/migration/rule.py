@@ -14,6 +14,7 @@ from sluice.core.value import Value
 Level = Literal["warning", "error"]
 # A disk reads this in about a second, within the two seconds that others may wait.
 LARGE = 100 * 2**20
+BATCHES = "'-- backfill: batch=1000', with the rows chosen in a subquery with LIMIT :batch"
 OBJECT = enums.ObjectType
 TABLES = (OBJECT.OBJECT_TABLE, OBJECT.OBJECT_COLUMN, OBJECT.OBJECT_VIEW)
 
@@ -48,7 +49,7 @@ def breaches(node: Any, *, phase: Phase, validated: bool, batched: bool) -> Iter
         text = "writes wait until the index is built: CREATE INDEX CONCURRENTLY IF NOT EXISTS, in a file with '-- transaction: none'"
         yield Breach(rule="index", table=name(node.relation), text=text)
     elif isinstance(node, ast.UpdateStmt | ast.DeleteStmt) and node.whereClause is None and not batched:
-        text = "changes every row in one transaction: '-- backfill: batch=1000', with the rows chosen in a subquery with LIMIT :batch"
+        text = f"changes every row in one transaction: {BATCHES}"
         yield Breach(rule="unbatched", table=name(node.relation), text=text)
     else:
         yield from _gone(node, phase)

@@ -12,10 +12,20 @@ PART = "this one may have committed a part of itself, and `pulumi up` says what 
 AGAIN = "`pulumi up` finds out and goes on"
 
 
-def failed(migration: Migration, *, action: str, spot: str, why: str, now: str, next: str = MEND) -> str:
-    """Tell it in one line."""
+def failed(migration: Migration, *, action: str, spot: str, why: str, now: str, next: str = "") -> str:
+    """Tell it in one line; `next` unless it is to be mended."""
     what = "migration" if action == "up" else "the way back of migration"
-    return f"{what} '{migration.name}' failed{spot}: {why}; {now}: {next}"
+    return f"{what} '{migration.name}' failed{spot}: {why}; {now}: {next or mend(migration, action)}"
+
+
+def mend(migration: Migration, action: str) -> str:
+    """Say what leads on: of an applied SQL file the way back is the one that the database has kept, whatever is written in the file."""
+    if action == "up" or migration.kind == "alembic":
+        return MEND
+    kept = "the way back is the one that the database has kept, so its file must stay as it is: mend the data, then `pulumi up`"
+    # What is half reverted must be finished before anything else.
+    whole = migration.back is not None and migration.back.transactional
+    return f"{kept}, or release a revision from '{migration.id}' on, with a new file that undoes it" if whole else kept
 
 
 def spot(script: Script, index: int) -> str:
