@@ -61,14 +61,14 @@ def saved(store: Store, folder: Path) -> Backup:
     return next(one for one in shelf.load(folder) if one.id == made.id)
 
 
-def rehearsed(store: Store, place: Path) -> list[str]:
+def rehearsed(store: Store, place: Path) -> tuple[str, ...]:
     """Drill the database, and rehearse the loud migration on the drill's copy."""
     folder = place / "migrations"
     shutil.copytree(FOLDER, folder)
     for name, text in LOUD.items():
         (folder / name).write_text(text)
     copy = drill.drill(store, saved(store, place / "backups")).scratch
-    return rehearsal.rehearse(Database(store=store, folder=str(folder), target="0002", known=True), copy)
+    return rehearsal.rehearse(Database(store=store, folder=str(folder), target="0002", known=True), copy).lines
 
 
 def test_a_rehearsal_reaches_nobody(redcube: Redcube, store: Store, tmp_path: Path) -> None:
@@ -83,6 +83,7 @@ def test_a_rehearsal_reaches_nobody(redcube: Redcube, store: Store, tmp_path: Pa
 def test_a_rehearsal_without_the_remedy(redcube: Redcube, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same rehearsal without the remedy changes the live postgres: the test before this one would see it."""
     unprotected(monkeypatch)
+    monkeypatch.setattr(rehearsal, "watch", lambda connection: None)
     rehearsed(store, tmp_path)
     assert live(redcube) == ["ADA@EXAMPLE.ORG"]
 
