@@ -49,17 +49,17 @@ def test_keys(what: str):
 
 def test_children():
     """Every child that a component names is on the page."""
-    names = {name for path in (ROOT / "components").glob("*.py") for name in _children(path.read_text())}
+    names = {name for path in (ROOT / "components").rglob("*.py") for name in _children(path.read_text())}
     assert len(names) > 10
     assert {name for name in names if f"`{name}`" not in PAGE} == set()
 
 
 def _children(source: str) -> Iterator[str]:
     """Yield the names of children: a first argument that is a text with the parent's name in it."""
-    for found in re.findall(r'\(\s*f"\{(?:self\.)?(?:spec\.)?name\}-([^"]*)"', source):
+    for found in re.findall(r'\(\s*f"\{(?:self\.|on\.)?(?:spec\.)?name\}-([^"]*)"', source):
         if found not in ("{role}", "{phase}"):
             yield "<name>-" + re.sub(r"\{\w+\}", "<flag>", found)
-    yield from (f"<name>-{word}" for word in re.findall(r'self\._(?:smoke|migration)\("(\w+)"', source))
+    yield from (f"<name>-{word}" for word in re.findall(r'\b_(?:walk|migrate)\((?:on, )?"(\w+)"', source))
 
 
 def test_outputs():

@@ -1,0 +1,62 @@
+"""The canary of a release: what it moves, and what it is watched by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from sluice.components.canary import Canary
+from sluice.components.release.data import Data
+from sluice.components.release.doors import Doors
+from sluice.components.release.scope import Scope
+from sluice.components.release.versions import Versions
+from sluice.core.check import Check
+from sluice.core.rollout import Pair, Rollout
+from sluice.core.thresholds import health, watches
+from sluice.core.version import Version
+
+
+def climb(on: Scope, doors: Doors, versions: Versions, data: Data, after: pulumi.Resource) -> Canary:
+    """Move traffic to the new versions step by step, judged all the way."""
+    return Canary(
+        f"{on.name}-canary",
+        **on.step,
+        split=doors.split,
+        rollout=_rollout(on, versions, data),
+        common=on.own,
+        opts=on.below(after, *versions.all),
+    )
+
+
+def _rollout(on: Scope, versions: Versions, data: Data) -> pulumi.Output[dict[str, Any]]:
+    if on.plan.settled:
+        return pulumi.Output.from_input({})
+    known = pulumi.Output.all(versions.target, versions.replaced, data.stores)
+    return known.apply(lambda found: _walk(on, *found).wire())
+
+
+def _walk(on: Scope, new: Mapping[str, Any], old: Mapping[str, Any], stores: Mapping[str, Any]) -> Rollout:
+    """Say what the canary is to do, once the versions' addresses are known."""
+    moved = {service: Version.read(one) for service, one in new.items() if one["name"] in on.plan.new}
+    return Rollout(
+        release=on.plan.release,
+        ladder=on.plan.ladder,
+        routes=on.plan.routes,
+        pairs=[Pair(canary=one, live=Version.read(old[service]) if service in old else None) for service, one in moved.items()],
+        checks=[check for version in moved.values() for check in _watches(on, version, stores)],
+        poll=on.rollout.poll,
+        deadline=on.rollout.deadline,
+    )
+
+
+def _watches(on: Scope, version: Version, stores: Mapping[str, Any]) -> list[Check]:
+    """Return a new version's checks; without a ladder (nothing to compare with, or proven before) its health alone."""
+    spec = on.plan.target[version.service]
+    well = health(version, spec.health)
+    if on.plan.first or on.plan.returning:
+        return [well]
+    store = stores.get(spec.database) if spec.database else None
+    more = on.args.watch(version) if on.args.watch else []
+    return [well, *watches(on.rollout.thresholds, spec, version, store), *more]

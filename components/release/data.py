@@ -1,0 +1,122 @@
+"""What a release does with its databases: what it wants of each, and the steps that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import pulumi
+
+from sluice.components import facts
+from sluice.components.backup import Backup
+from sluice.components.database import Database
+from sluice.components.migration import Migration
+from sluice.components.release.scope import Scope
+from sluice.core.database import Database as Wanted
+from sluice.core.settings.rollout import Backup as Rules
+from sluice.core.store import Store
+
+
+class Data:
+    """The databases of a release: `server` has them from `open` on, None where the program has none; `saved` is their backup."""
+
+    server: Database | None = None
+    saved: Backup
+
+    def __init__(self, on: Scope) -> None:
+        self.on = on
+
+    def open(self) -> None:
+        """Declare the server."""
+        on = self.on
+        if on.args.databases:
+            self.server = Database(
+                f"{on.name}-database",
+                runtime=on.runtime,
+                databases=on.args.databases,
+                connections=on.args.connections,
+                opts=on.below(),
+            )
+
+    def backup(self, after: pulumi.Resource) -> pulumi.Resource:
+        """Save what the migrations are about to change; a quick return saves nothing that it does not change."""
+        if not self.server:
+            return after
+        on = self.on
+        self.saved = Backup(
+            f"{on.name}-backup",
+            **on.step,
+            databases=self.wanted(),
+            folder=on.runtime.backups,
+            rules=self.rules,
+            needed=sorted({id for record in on.stack.proven for id in record.backups.values()}),
+            ask=None if on.plan.settled else facts.asked(on.stack, on.plan).wire(),
+            common=on.own,
+            opts=on.below(after, self.server.store.resource),
+        )
+        return self.saved
+
+    @property
+    def rules(self) -> Rules:
+        """Return when and how to save."""
+        rules = self.on.rollout.backup
+        return rules.model_copy(update={"when": "pending"}) if self.on.plan.returning else rules
+
+    def expand(self, after: pulumi.Resource) -> pulumi.Resource:
+        """Bring every schema to where it serves the old and the new code."""
+        # It looks at the databases of a settled release too, when that comes back.
+        return self._migrate("expand", after, self._each(), self.on.own)
+
+    def settle(self, after: pulumi.Resource, fallback: Mapping[str, Any]) -> pulumi.Resource:
+        """Bring every schema to exactly what config says, once the old code is gone."""
+        return self._migrate("settle", after, self.wanted(), {**self.on.own, **fallback})
+
+    def _migrate(
+        self, phase: Literal["expand", "settle"], after: pulumi.Resource, databases: pulumi.Output[Any], common: Mapping[str, Any]
+    ) -> pulumi.Resource:
+        on = self.on
+        if not self.server or not on.args.migrations:
+            return after
+        return Migration(
+            f"{on.name}-{phase}",
+            **on.step,
+            phase=phase,
+            databases=databases,
+            folder=on.runtime.backups,
+            backups=self.saved.backups,
+            common=common,
+            opts=on.below(after),
+        )
+
+    def wanted(self) -> pulumi.Output[list[dict[str, Any]]]:
+        """Return every database with what this release wants of it; of a settled release, whose steps do not run, none."""
+        return pulumi.Output.from_input([]) if self.on.plan.settled else self._each()
+
+    def _each(self) -> pulumi.Output[list[dict[str, Any]]]:
+        if not self.server:
+            return pulumi.Output.from_input([])
+        server = {**self._where(self.server), "tools": self.server.store.tools}
+        return pulumi.Output.all(**server).apply(lambda known: [self._one(name, known).wire() for name in self.on.args.databases])
+
+    def _one(self, name: str, server: Mapping[str, Any]) -> Wanted:
+        on = self.on
+        target = on.stack.settings.release.schema_.get(name, "")
+        known = any(name in record.schema_ for record in on.stack.proven[:1])
+        migrations = facts.declared(on.args.migrations[name]) if target else {}
+        leave, checks = facts.left(on.stack, on.plan), dict(on.args.proofs.get(name, {}))
+        wanted: dict[str, Any] = {"store": Store(**server, dbname=name), "target": target, "known": known, "checks": checks}
+        return Wanted(**wanted, downgrade=leave.downgrade, lossy=leave.of(name), **migrations)
+
+    def _where(self, server: Database) -> dict[str, Any]:
+        store = server.store
+        return {"host": store.host, "port": store.port, "user": store.user, "passfile": store.passfile}
+
+    @property
+    def stores(self) -> dict[str, Any]:
+        """Return where each database is, by name."""
+        return {name: {**self._where(self.server), "dbname": name} for name in self.server.databases} if self.server else {}
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """Return of that what other stacks may know: no user, no passfile."""
+        return {name: {key: one[key] for key in ("host", "port", "dbname")} for name, one in self.stores.items()}

@@ -1,0 +1,44 @@
+"""Where a release goes from where the stack is, or why it cannot."""
+
+from __future__ import annotations
+
+import pulumi
+
+from sluice.components import facts, marks
+from sluice.components.release.args import ReleaseArgs
+from sluice.components.service import ServiceArgs
+from sluice.components.stack import Stack
+from sluice.core.plan import Plan, plan, problems
+from sluice.core.settings.release import Service
+from sluice.core.spec import Spec
+from sluice.runtimes import port
+
+
+def planned(args: ReleaseArgs, stack: Stack, runtime: port.Runtime) -> Plan:
+    """Return the plan of this update; all that is wrong with it ends the program, before anything is declared."""
+    found = _plan(args, stack)
+    wrong = problems(found, most=runtime.replicas, weights=runtime.weights)
+    wrong += [] if found.settled else facts.unknown(stack.settings.release.schema_, args.migrations)
+    wrong += [] if found.settled else facts.unasked(args.proofs, args.databases)
+    if wrong:
+        raise pulumi.RunError("\n".join(wrong))
+    return found
+
+
+def _plan(args: ReleaseArgs, stack: Stack) -> Plan:
+    rollout = stack.settings.rollout
+    return plan(
+        release=stack.settings.release.id,
+        target={one.name: _spec(one, stack) for one in args.services},
+        ladder=rollout.walked,
+        proven=stack.proven,
+        window=rollout.window,
+        now=stack.now,
+        owed=[mark.name for mark in marks.standing(stack).owed] if stack.proven else [],
+    )
+
+
+def _spec(service: ServiceArgs, stack: Stack) -> Spec:
+    release = stack.settings.release
+    asked = release.services.get(service.name, Service())
+    return service.spec(asked.version or release.version, settings=asked.settings, replicas=asked.replicas)

@@ -1,0 +1,63 @@
+"""What proves a version from outside, before it has traffic and after: its health, and the journeys of its users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pulumi
+
+from sluice.components.gate import Gate
+from sluice.components.release.data import Data
+from sluice.components.release.doors import Doors
+from sluice.components.release.scope import Scope
+from sluice.components.release.versions import Versions
+from sluice.components.smoke import SmokeTest
+from sluice.core.check import Check
+from sluice.core.moment import Moment
+from sluice.core.thresholds import health
+from sluice.core.version import Version
+
+
+def well(on: Scope, versions: Versions) -> Gate:
+    """Ask every version of this release on its own address how it is."""
+    checks = versions.target.apply(lambda found: [check.wire() for check in _health(on, found)])
+    return Gate(
+        f"{on.name}-health",
+        **on.step,
+        moment=Moment.HEALTH,
+        checks=checks,
+        deadline=on.rollout.deadlines.health,
+        common=on.own,
+        opts=on.below(*versions.new),
+    )
+
+
+def _health(on: Scope, found: Mapping[str, Any]) -> Iterator[Check]:
+    for version in map(Version.read, found.values()):
+        yield health(version, on.plan.target[version.service].health)
+        yield from on.args.well(version) if on.args.well else []
+
+
+def smoke(on: Scope, versions: Versions, data: Data, after: pulumi.Resource) -> SmokeTest:
+    """Walk the journeys through every version of this release, on its own address."""
+    return _walk(on, "smoke", versions.urls, data, after, on.own)
+
+
+def front(on: Scope, doors: Doors, data: Data, after: pulumi.Resource) -> SmokeTest:
+    """Walk them through the front door, as users do; what fails there takes traffic back."""
+    targets = pulumi.Output.from_input({}) if on.plan.settled else doors.urls
+    return _walk(on, "front", targets, data, after, {**on.own, **doors.fallback})
+
+
+def _walk(on: Scope, role: str, targets: pulumi.Output[Any], data: Data, after: pulumi.Resource, common: Mapping[str, Any]) -> SmokeTest:
+    return SmokeTest(
+        f"{on.name}-{role}",
+        **on.step,
+        journeys=[] if on.plan.settled else on.args.journeys,
+        targets=targets,
+        databases=data.stores,
+        deadline=on.rollout.deadlines.smoke,
+        common=common,
+        opts=on.below(after),
+    )

@@ -1,0 +1,86 @@
+"""A release: everything that changes together, from preflight to record. The constructor reads as the runbook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from sluice.components import facts, marks
+from sluice.components.base import Component
+from sluice.components.flag import Flag
+from sluice.components.release import ledger, proofs, start, story
+from sluice.components.release.args import ReleaseArgs
+from sluice.components.release.climb import climb
+from sluice.components.release.data import Data
+from sluice.components.release.doors import Doors
+from sluice.components.release.planned import planned
+from sluice.components.release.scope import Scope
+from sluice.components.release.versions import Versions
+from sluice.components.stack import Stack
+from sluice.hooks.mark import Mark
+from sluice.hooks.record import Record
+from sluice.runtimes import port
+
+
+class Release(Component):
+    """Takes a stack from the live release to the configured one, or leaves the live one serving.
+
+    Children, in order: preflight, announcement, baseline, backup, expand, the versions and their guards, health, smoke, canary, front
+    (smoke through the door), settle, record, notice, mark. `outputs` is the contract with other stacks.
+    """
+
+    def __init__(
+        self, name: str, args: ReleaseArgs, *, stack: Stack, runtime: port.Runtime, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, {"release": stack.settings.release.id}, opts)
+        self.plan = planned(args, stack, runtime)
+        on = Scope(owner=self, name=name, args=args, stack=stack, runtime=runtime, plan=self.plan)
+        data, found = Data(on), facts.gather(stack, self.plan)
+        story.say(on, found, ledger.due(on))
+        # A refused release must not keep what has died from being started again; and preflight asks the databases that there are.
+        if not self.plan.first:
+            data.open()
+        preflight = start.preflight(on, found, data)
+        if self.plan.first:
+            runtime.after(preflight)
+            data.open()
+        start.announce(on, preflight)
+        doors = Doors(on)
+        story.explain(on, data)
+        ready = start.baseline(on, doors, preflight)
+        saved = data.backup(ready)
+        grown = data.expand(saved)
+        versions = Versions(on, doors, data, grown)
+        flags = _flags(on)
+        well = proofs.well(on, versions)
+        tried = proofs.smoke(on, versions, data, well)
+        moved = climb(on, doors, versions, data, tried)
+        through = proofs.front(on, doors, data, moved)
+        settled = data.settle(through, doors.fallback)
+        record = ledger.record(on, doors, data, settled)
+        told = ledger.notice(on, record)
+        mark = ledger.mark(on, doors, versions, data, [told, *flags])
+        self.outputs = _outputs(on, doors, data, record, mark)
+        self.register_outputs(self.outputs)
+
+
+def _flags(on: Scope) -> list[pulumi.Resource]:
+    return [
+        Flag(f"{on.name}-flag-{name}", file=on.runtime.flags, flag_name=name, on=value, opts=on.below())
+        for name, value in on.stack.settings.release.flags.items()
+    ]
+
+
+def _outputs(on: Scope, doors: Doors, data: Data, record: Record, mark: Mark) -> dict[str, Any]:
+    prefixes = {spec.service: spec.prefix for spec in on.plan.target.values() if spec.prefix}
+    url = doors.front.url
+    return {
+        "url": url,
+        "endpoints": url.apply(lambda known: {service: known + prefix for service, prefix in prefixes.items()}),
+        "live": record.live,
+        "proven": record.proven,
+        "flags": on.runtime.flags,
+        "databases": data.outputs,
+        "marks": pulumi.Output.all(record.live, mark.passed).apply(lambda known: marks.shown(on.stack, *known)),
+    }

@@ -1,0 +1,46 @@
+"""What all parts of one release share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from sluice.components.base import Component
+from sluice.components.release.args import ReleaseArgs
+from sluice.components.stack import Stack
+from sluice.core.plan import Plan
+from sluice.core.settings.rollout import Rollout
+from sluice.runtimes import port
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """A release as its parts see it: `owner` is the component that they hang below, `name` begins all of their names."""
+
+    owner: Component
+    name: str
+    args: ReleaseArgs
+    stack: Stack
+    runtime: port.Runtime
+    plan: Plan
+
+    @property
+    def rollout(self) -> Rollout:
+        """Return config's `sluice:rollout`."""
+        return self.stack.settings.rollout
+
+    @property
+    def step(self) -> dict[str, Any]:
+        """Return what says to every hook whether it has to run: whose it is, and whether that is done."""
+        return {"release": self.plan.release, "settled": self.plan.settled}
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """Return what every hook of this release is given."""
+        return self.step | {"notify": self.rollout.webhooks, "contacts": [contact.wire() for contact in self.rollout.chain]}
+
+    def below(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Return a part's options: below the release, and after those."""
+        return self.owner.below(*after)

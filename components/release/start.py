@@ -1,0 +1,39 @@
+"""What comes before anything of a release is touched: permission, word of it, and traffic where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+
+from sluice.components import facts
+from sluice.components.release.data import Data
+from sluice.components.release.doors import Doors
+from sluice.components.release.scope import Scope
+from sluice.core.plan import text
+from sluice.core.requirement import Fact
+from sluice.hooks.notify import Notify
+from sluice.hooks.preflight import Preflight
+
+
+def preflight(on: Scope, found: Sequence[Fact], data: Data) -> Preflight:
+    """Refuse the release while anything speaks against it."""
+    told = [fact.wire() for fact in found]
+    props = {**on.own, "facts": told, "requirements": on.args.requirements.wire(), "plan": text(on.plan)}
+    if data.server and not (on.plan.settled or on.plan.returning):
+        # On the way back traffic leaves the failed version first, whatever a database has to say.
+        ask = facts.asked(on.stack, on.plan).wire()
+        props |= {"databases": data.wanted(), "when": data.rules.when, "ask": ask}
+    return Preflight(f"{on.name}-preflight", props, on.below())
+
+
+def announce(on: Scope, after: pulumi.Resource) -> None:
+    """Tell people that the release begins."""
+    said = {"text": f"{on.plan.release} begins on {pulumi.get_stack()}"}
+    Notify(f"{on.name}-announcement", {**on.own, **said}, on.below(after))
+
+
+def baseline(on: Scope, doors: Doors, after: pulumi.Resource) -> Preflight:
+    """Take away the traffic that an earlier, unproven release may still have, before anything of this one starts."""
+    props = {**on.own, **({} if on.plan.settled else {"split": doors.split})}
+    return Preflight(f"{on.name}-baseline", props, on.below(after, doors.front.resource))

@@ -1,0 +1,69 @@
+"""The versions of a release: the new, the live and the warm ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from sluice.components.release.data import Data
+from sluice.components.release.doors import Doors
+from sluice.components.release.scope import Scope
+from sluice.components.service import Deployed, deploy
+from sluice.core.spec import Spec
+
+
+class Versions:
+    """Declares the released, the live and the warm versions, the new ones after `after`; what serves, or has served, is frozen."""
+
+    def __init__(self, on: Scope, doors: Doors, data: Data, after: pulumi.Resource) -> None:
+        self.on, self.after = on, after
+        secrets = {args.name: args.secrets for args in on.args.services}
+        self.deployed: dict[str, Deployed] = {
+            name: deploy(
+                on.owner,
+                spec,
+                runtime=on.runtime,
+                front=doors.front,
+                database=data.server,
+                secrets=secrets.get(spec.service),
+                frozen=name not in on.plan.new,
+                after=[after] if name in on.plan.new else [],
+            )
+            for name, spec in on.plan.declared.items()
+        }
+
+    @property
+    def all(self) -> list[pulumi.Resource]:
+        """Return what is there once every version is."""
+        return [version.last for version in self.deployed.values()]
+
+    @property
+    def new(self) -> list[pulumi.Resource]:
+        """Return what is there once every version of this release is, and what all of them wait for."""
+        # Without a new version, too, what comes next is proven on the schema that this release brings.
+        return [self.after, *(self.deployed[spec.name].last for spec in self.on.plan.target.values())]
+
+    def running(self, specs: Mapping[str, Spec]) -> pulumi.Output[dict[str, Any]]:
+        """Return the descriptors by service, once all of them are known."""
+        return pulumi.Output.all(**{service: self.deployed[spec.name].descriptor for service, spec in specs.items()})
+
+    def described(self, specs: Mapping[str, Spec]) -> pulumi.Output[dict[str, Any]]:
+        """Return the descriptors by service; of a settled release, which nobody asks, none."""
+        return pulumi.Output.from_input({}) if self.on.plan.settled else self.running(specs)
+
+    @property
+    def target(self) -> pulumi.Output[dict[str, Any]]:
+        """Return the descriptors of this release's own versions."""
+        return self.described(self.on.plan.target)
+
+    @property
+    def replaced(self) -> pulumi.Output[dict[str, Any]]:
+        """Return the descriptors of the versions that they take the traffic from."""
+        return self.described({service: spec for service, spec in self.on.plan.live.items() if service in self.on.plan.target})
+
+    @property
+    def urls(self) -> pulumi.Output[dict[str, Any]]:
+        """Return where each service of this release is reached without the front door."""
+        return self.target.apply(lambda found: {name: one["url"] for name, one in found.items()})
