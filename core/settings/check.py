@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from sluice.core.settings import defaults
-from sluice.core.settings.kind import Duration, Ratio, Text, Truth, Whole
+from sluice.core.settings.kind import Duration, Ratio, Text, Truth, Whole, block
 from sluice.core.value import Value
 from sluice.core.verdict import Severity
 
@@ -70,13 +72,13 @@ class LatencyDelta(Check):
 class Checks(Value):
     """What is watched while a canary climbs. All are on; what one says replaces its default key by key."""
 
-    error_rate: Rate = Field(default=Rate(), description="failed requests of the new version, over a minute")
-    latency: Latency = Field(default=Latency(), description="how long the new version takes to answer, over a minute")
-    connections: Figure = Field(default=Figure(), description="its connections to the database, of those it may open")
-    cpu: Figure = Field(default=Figure(), description="processor time of its processes, of their limit")
-    memory: Figure = Field(default=Figure(), description="memory of its processes, of their limit")
-    error_delta: ErrorDelta = Field(default=ErrorDelta(), description="failed requests against live's: a test that may be read at any time")
-    latency_delta: LatencyDelta = Field(default=LatencyDelta(), description="how long answers take against live's, by ranks")
+    error_rate: Rate = block("failed requests of the new version, over a minute")
+    latency: Latency = block("how long the new version takes to answer, over a minute")
+    connections: Figure = block("its connections to the database, of those it may open")
+    cpu: Figure = block("processor time of its processes, of their limit")
+    memory: Figure = block("memory of its processes, of their limit")
+    error_delta: ErrorDelta = block("failed requests against live's: a test that may be read at any time")
+    latency_delta: LatencyDelta = block("how long answers take against live's, by ranks")
 
     @property
     def table(self) -> dict[str, Threshold]:
@@ -87,39 +89,42 @@ class Checks(Value):
 
 def resolved(name: str, check: Check) -> Threshold:
     """Return a check's default limit, with what config says in its place."""
-    return TABLE[name].model_copy(update=check.model_dump(exclude_none=True, exclude={"off"}))
+    return Threshold(**{**TABLE[name], **check.model_dump(exclude_none=True, exclude={"off"})})
 
 
-TABLE = {
-    "error_rate": Threshold(
-        max=defaults.ERROR_RATE,
-        lasts=defaults.TRAFFIC_LASTS,
-        samples=defaults.RATE_SAMPLES,
-        severity=Severity.P1,
-        action="investigate at once",
-    ),
-    "latency": Threshold(
-        max=defaults.LATENCY,
-        lasts=defaults.TRAFFIC_LASTS,
-        samples=defaults.RATE_SAMPLES,
-        action="look for slow queries",
-    ),
-    "connections": Threshold(
-        max=defaults.CONNECTIONS, lasts=defaults.CONNECTIONS_LASTS, action="look for a leak, or give the database more connections"
-    ),
-    "cpu": Threshold(max=defaults.CPU, lasts=defaults.CPU_LASTS, action="add replicas"),
-    "memory": Threshold(max=defaults.MEMORY, lasts=defaults.MEMORY_LASTS, action="look for a memory leak"),
-    "error_delta": Threshold(
-        max=defaults.ERROR_DELTA,
-        lasts=defaults.PROVEN,
-        samples=defaults.SAMPLES,
-        severity=Severity.P1,
-        action="compare the errors of both versions",
-    ),
-    "latency_delta": Threshold(
-        max=defaults.LATENCY_DELTA,
-        lasts=defaults.PROVEN,
-        samples=defaults.SAMPLES,
-        action="compare the slow requests of both versions",
-    ),
+# Plain data: a value would be built for every preview, and only an update that judges needs one.
+TABLE: dict[str, dict[str, Any]] = {
+    "error_rate": {
+        "max": defaults.ERROR_RATE,
+        "lasts": defaults.TRAFFIC_LASTS,
+        "samples": defaults.RATE_SAMPLES,
+        "severity": Severity.P1,
+        "action": "investigate at once",
+    },
+    "latency": {
+        "max": defaults.LATENCY,
+        "lasts": defaults.TRAFFIC_LASTS,
+        "samples": defaults.RATE_SAMPLES,
+        "action": "look for slow queries",
+    },
+    "connections": {
+        "max": defaults.CONNECTIONS,
+        "lasts": defaults.CONNECTIONS_LASTS,
+        "action": "look for a leak, or give the database more connections",
+    },
+    "cpu": {"max": defaults.CPU, "lasts": defaults.CPU_LASTS, "action": "add replicas"},
+    "memory": {"max": defaults.MEMORY, "lasts": defaults.MEMORY_LASTS, "action": "look for a memory leak"},
+    "error_delta": {
+        "max": defaults.ERROR_DELTA,
+        "lasts": defaults.PROVEN,
+        "samples": defaults.SAMPLES,
+        "severity": Severity.P1,
+        "action": "compare the errors of both versions",
+    },
+    "latency_delta": {
+        "max": defaults.LATENCY_DELTA,
+        "lasts": defaults.PROVEN,
+        "samples": defaults.SAMPLES,
+        "action": "compare the slow requests of both versions",
+    },
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Strict
+from pydantic import BeforeValidator, Field, Strict
 
 from sluice.core import secret
 from sluice.core.settings import duration, share
@@ -172,3 +172,8 @@ Day = Annotated[date, BeforeValidator(_day), Takes("date")]
 Clock = Annotated[int, BeforeValidator(_clock), Takes("time of day", time_of_day)]
 Zone = Annotated[str, BeforeValidator(_zone), Takes("time zone")]
 Reference = Annotated[str, BeforeValidator(_reference), Takes("reference")]
+
+
+def block(description: str) -> Any:
+    """Return the field of a block of keys, each with a default of its own: built with what it is in, not at import for every preview."""
+    return Field(default={}, validate_default=True, description=description)

@@ -83,7 +83,7 @@ def _type(annotation: Any) -> str:
 
 
 def _default(field: Any) -> str:
-    value = field.default
+    value = field.get_default(call_default_factory=True)
     if field.is_required():
         return "required"
     if value is None or value in ({}, []) or isinstance(value, Value):
@@ -97,9 +97,9 @@ def _default(field: Any) -> str:
 def _checks() -> Iterator[str]:
     yield "## Checks\n\nWhat is watched while a canary climbs, when `checks` says nothing else.\n"
     yield "| check | max | lasts | samples | severity | action |\n|---|---|---|---|---|---|"
-    for name, row in TABLE.items():
+    for name, row in ((name, Threshold(**row)) for name, row in TABLE.items()):
         yield f"| `{name}` | {_max(name, row)} | {text(row.lasts)} | {row.samples} | {row.severity} | {row.action} |"
-    yield f"\n`latency` is taken at the quantile {share.text(TABLE['latency'].quantile)}.\n"
+    yield f"\n`latency` is taken at the quantile {share.text(TABLE['latency']['quantile'])}.\n"
 
 
 def _max(name: str, row: Threshold) -> str:

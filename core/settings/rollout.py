@@ -15,7 +15,7 @@ from sluice.core.rollout import DEADLINE, POLL
 from sluice.core.settings import defaults
 from sluice.core.settings.approval import Approvals
 from sluice.core.settings.check import Checks, Threshold
-from sluice.core.settings.kind import Duration, Length, Name, StackName, Text, Truth, Whole
+from sluice.core.settings.kind import Duration, Length, Name, StackName, Text, Truth, Whole, block
 from sluice.core.settings.mark import Mark, Marked
 from sluice.core.settings.people import Escalation, Person, Webhook
 from sluice.core.settings.permission import Permission
@@ -73,7 +73,7 @@ class Rollout(Value):
     """How far, how fast, by whose leave, and who is told."""
 
     ladder: list[Rung] = Field(
-        default=[Step(weight=weight) for weight in defaults.WEIGHTS],
+        default_factory=lambda: [Step(weight=weight) for weight in defaults.WEIGHTS],
         min_length=1,
         max_length=STEPS,
         description="the steps to 100 %; a number alone is a weight",
@@ -88,15 +88,15 @@ class Rollout(Value):
     deadline: Duration = Field(default=DEADLINE, gt=0, description="how long the whole canary may take")
     poll: Duration = Field(default=POLL, gt=0, description="how often the canary is judged")
     until: Whole = Field(default=100, ge=1, le=100, description="how far this update goes; only 100 as yet")
-    checks: Checks = Field(default=Checks(), description="what is watched while a canary climbs")
+    checks: Checks = block("what is watched while a canary climbs")
     marks: list[Marked] = Field(
-        default=[Mark(after=after, smoke=after == defaults.MARK_SMOKE) for after in defaults.MARKS],
+        default_factory=lambda: [Mark(after=after, smoke=after == defaults.MARK_SMOKE) for after in defaults.MARKS],
         description="when a live release is looked at again; a duration alone is a mark, `[]` is none",
     )
-    backup: Backup = Field(default=Backup(), description="what is saved before a database changes")
-    deadlines: Deadlines = Field(default=Deadlines(), description="how long other moments may take")
+    backup: Backup = block("what is saved before a database changes")
+    deadlines: Deadlines = block("how long other moments may take")
     windows: Windows | None = Field(default=None, description="when releases may begin; default: at any time")
-    approvals: Approvals = Field(default=Approvals(), description="who must approve a release, and who has")
+    approvals: Approvals = block("who must approve a release, and who has")
     permissions: list[Permission] = Field(default=[], description="what one release may do once; what they do not fit they do not allow")
     requires: Requires | None = Field(default=None, description="what must have been proven elsewhere first")
     contacts: dict[Name, Person] = Field(default={}, description="who has which role")
