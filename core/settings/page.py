@@ -99,7 +99,7 @@ def _checks() -> Iterator[str]:
     yield "| check | max | lasts | samples | severity | action |\n|---|---|---|---|---|---|"
     for name, row in ((name, Threshold(**row)) for name, row in TABLE.items()):
         yield f"| `{name}` | {_max(name, row)} | {text(row.lasts)} | {row.samples} | {row.severity} | {row.action} |"
-    yield f"\n`latency` is taken at the quantile {share.text(TABLE['latency']['quantile'])}.\n"
+    yield f"\n`latency` is taken at the quantile {share.text(Threshold(**TABLE['latency']).quantile)}.\n"
 
 
 def _max(name: str, row: Threshold) -> str:
