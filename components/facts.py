@@ -211,7 +211,7 @@ def unasked(proofs: Mapping[str, Mapping[str, str]], databases: Sequence[str]) -
 
 
 def took(stack: Stack) -> dict[str, str]:
-    """Return how long migrations took on the stack that `rollout.requires` names, as sentences by 'database/name'; the newest counts."""
+    """Return how long migrations took on the stack that `rollout.requires` names, as sentences by 'database/key'; the newest counts."""
     requires = stack.settings.rollout.requires
     where = requires.stack.rsplit("/", 1)[-1] if requires else ""
     found = [(name, seconds, record) for record in reversed(stack.required or ()) for name, seconds in record.took.items()]
@@ -219,7 +219,7 @@ def took(stack: Stack) -> dict[str, str]:
 
 
 def _of(database: str, took: Mapping[str, str]) -> dict[str, str]:
-    """Return what is known of one database's migrations, by name."""
+    """Return what is known of one database's migrations, by their keys."""
     return {name.removeprefix(f"{database}/"): said for name, said in took.items() if name.startswith(f"{database}/")}
 
 

@@ -15,7 +15,7 @@ class Migration(Component):
     """Brings databases towards their revisions: `expand` before new code runs, `settle` once the old code is gone.
 
     `databases` are core.database.Database as data; `folder` and `backups` (ids by database) say what saves them. Outputs: `revisions`
-    by database; `seconds` that they took, by 'database/name'; `lines`, what ran.
+    by database; `seconds` that they took, by 'database/key'; `lines`, what ran.
     """
 
     revisions: pulumi.Output[dict[str, str]]

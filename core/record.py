@@ -30,7 +30,7 @@ class Built(Value):
 
 class Record(Value):
     """A release that passed everything. `schema` is the revision of each database that it has migrations for, `backups` what was saved
-    before them, ids by database, `took` the seconds of each that it ran, by 'database/name'; `git` is the program's commit, `approvals`
+    before them, ids by database, `took` the seconds of each that it ran, by 'database/key'; `git` is the program's commit, `approvals`
     the nonces it has spent. `marks` is when it passed which, and is written when another one becomes live: until then an output of its
     own says so."""
 

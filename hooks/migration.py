@@ -25,7 +25,7 @@ class MigrationProvider(Hook):
 
     Inputs beside every hook's: `phase` (expand, settle), `databases` (`core.database.Database`), `folder` (of backups), `backups` (ids
     by database). Outputs: `revisions` by database, as they are now; `seconds` that this release's migrations took, in all its attempts and
-    phases, by 'database/name'; `lines`, what ran.
+    phases, by 'database/key' (`core.migration.file.key`); `lines`, what ran.
     """
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
@@ -88,7 +88,7 @@ def _seconds(databases: list[Database], release: str) -> dict[str, float]:
     from sluice.systems import migrations
 
     rows = [(one, row) for one in databases for row in migrations.look(one.store)]
-    return {f"{one.name}/{row.name}": round(row.seconds, 3) for one, row in rows if row.seconds is not None and row.release == release}
+    return {f"{one.name}/{row.key}": round(row.seconds, 3) for one, row in rows if row.seconds is not None and row.release == release}
 
 
 def _move(database: Database, props: Props, begun: float) -> list[str]:

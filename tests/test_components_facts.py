@@ -15,6 +15,7 @@ from sluice.core.plan import Plan, plan
 from sluice.core.record import Record
 from sluice.core.settings import Leave, parse
 from sluice.core.spec import Spec
+from sluice.systems import migrations
 from tests.fixtures.alembic import ITEMS, add, tree
 
 NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)  # a Thursday
@@ -246,8 +247,9 @@ def test_proofs_nobody_could_ask():
 def test_outline(tmp_path: Path):
     """Preview of an empty stack tells the migrations from their files."""
     (tmp_path / "0001_a.sql").write_text("create table a (id int);")
+    (file,) = migrations.read(tmp_path)
     why = "no database of this stack runs yet; `pulumi up` goes by the history in it, if it has one"
-    lines = facts.outline({"shop": "0001"}, {"shop": tmp_path}, {"shop/0001_a": "1.2 s on 'staging', 2026-11-03"})
+    lines = facts.outline({"shop": "0001"}, {"shop": tmp_path}, {f"shop/{file.key}": "1.2 s on 'staging', 2026-11-03"})
     assert lines[0] == f"shop: '' -> '0001', from the files alone: {why}"
     assert lines[1].startswith("  0001_a: expand, restore-only, one transaction")
     assert lines[2] == "    estimate: 1.2 s on 'staging', 2026-11-03"

@@ -165,18 +165,18 @@ def test_estimate(text: str, said: str):
     file, sizes = parse("7_x", text), {"public.users": 2 * GB}
     (found,) = explain([file], sizes, estimates={}, indexes=["there"])
     assert found.lines[1] == f"  estimate: {said}"
-    (known,) = explain([file], sizes, estimates={"7_x": "1.2 s on 'staging', 2026-11-24"}, indexes=["there"])
+    (known,) = explain([file], sizes, estimates={file.key: "1.2 s on 'staging', 2026-11-24"}, indexes=["there"])
     assert known.lines[1] == "  estimate: 1.2 s on 'staging', 2026-11-24"
     assert known.lines[2:] == found.lines[2:]
 
 
 def test_an_estimate_is_of_a_text():
-    """Another text under the same name has no estimate; the down file is a part of it."""
+    """Another text under the same name has no estimate, and a name alone gives none; the down file is a part of the text."""
     file = parse("7_x", "select 1", "select 2")
     (known,) = explain([file], {}, estimates={file.key: "1.2 s in a rehearsal"})
     assert known.lines[1] == "  estimate: 1.2 s in a rehearsal"
     for other in (parse("7_x", "select 3", "select 2"), parse("7_x", "select 1", "select 3")):
-        (changed,) = explain([other], {}, estimates={file.key: "1.2 s in a rehearsal"})
+        (changed,) = explain([other], {}, estimates={file.key: "1.2 s in a rehearsal", "7_x": "1.2 s on 'staging'"})
         assert changed.lines[1] == "  estimate: none yet, it works on no table as a whole"
 
 

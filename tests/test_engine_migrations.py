@@ -95,7 +95,8 @@ def test_a_good_migration(redcube: Engine):
     (made,) = backups(redcube)
     record = Record.parse(redcube.outputs()["proven"][0])
     assert (record.schema_, record.backups) == ({USERS: "0001"}, {USERS: made.id})
-    assert list(record.took) == [f"{USERS}/0001_user_sync"]
+    ((sha256,),) = ask(redcube, USERS, "select sha256 from sluice_history.migration")
+    assert list(record.took) == [f"{USERS}/0001_user_sync@{sha256[:12]}"]
     assert made.verified
     assert made.manifest.rows["public.users"] == 2
     # The drill's copy is the restore point; nothing of the rehearsal is left.

@@ -13,7 +13,7 @@ from sluice.core.errors import Refused
 from sluice.core.store import Store
 from sluice.hooks.backup import BackupProvider
 from sluice.hooks.migration import MigrationProvider
-from sluice.systems import shelf
+from sluice.systems import migrations, shelf
 from tests.fixtures.store import connect
 from tests.test_hooks_backup import props
 
@@ -40,7 +40,8 @@ def test_expand(store: Store, tmp_path: Path):
     outs = run(given, backups=backups)
     ((name, took),) = outs.pop("seconds").items()
     assert outs == {"release": "r1", "revisions": {store.dbname: "0001"}, "lines": [f"{store.dbname}: 0001_total"]}
-    assert name == f"{store.dbname}/0001_total"
+    (file,) = migrations.read(tmp_path / "migrations")
+    assert name == f"{store.dbname}/{file.key}"
     assert 0 < took < 5
     assert columns(store) == [("total",)]
     again = run(given, backups=backups)

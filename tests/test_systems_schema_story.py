@@ -10,7 +10,7 @@ import pytest
 from sluice.core.database import Database
 from sluice.core.migration import explain
 from sluice.core.store import Store
-from sluice.systems import schema, squawk
+from sluice.systems import migrations, schema, squawk
 from tests.fixtures.store import connect
 
 pytestmark = pytest.mark.embedded
@@ -39,8 +39,9 @@ def test_story(database: Database):
 
 
 def test_known(database: Database):
-    """What a file took elsewhere is its estimate."""
-    assert schema.story(database, {"0001_a": "1.20 s on 'staging', 2026-11-24"})[2] == "    estimate: 1.20 s on 'staging', 2026-11-24"
+    """What this very file took elsewhere is its estimate."""
+    (file,) = migrations.read(Path(database.folder))
+    assert schema.story(database, {file.key: "1.20 s on 'staging', 2026-11-24"})[2] == "    estimate: 1.20 s on 'staging', 2026-11-24"
 
 
 def test_without_squawk(database: Database, monkeypatch: pytest.MonkeyPatch):

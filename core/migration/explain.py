@@ -64,7 +64,7 @@ def explain(
 
 def _timed(one: Explanation, migration: Migration, seen: _Seen, estimates: Mapping[str, str]) -> Explanation:
     """Put the estimate below the file's line."""
-    said = estimates.get(migration.key) or estimates.get(migration.name) or f"none yet, {_work(migration, seen)}"
+    said = estimates.get(migration.key) or f"none yet, {_work(migration, seen)}"
     return one.model_copy(update={"lines": (one.lines[0], f"  estimate: {said}", *one.lines[1:])})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from sluice.core.migration.file import Migration, Phase, Way, parse
+from sluice.core.migration.file import Migration, Phase, Way, key, parse
 from sluice.core.value import Value
 
 # What is kept of an Alembic revision begins so.
@@ -37,6 +37,11 @@ class Row(Value):
     begun_at: datetime | None = None
     ended_at: datetime | None = None
     seconds: float | None = None
+
+    @property
+    def key(self) -> str:
+        """Return what a duration is known by."""
+        return key(self.name, self.sha256)
 
     @property
     def alembic(self) -> bool:
