@@ -27,7 +27,7 @@ class Mocks(pulumi.runtime.Mocks):
 
 
 @pytest.fixture
-def mocks():
+def mocks(unmocked):
     mocks = Mocks()
     pulumi.runtime.set_mocks(mocks, project="toy", stack="test")
     return mocks
