@@ -15,6 +15,20 @@ KIND = """
     from pg_database d join pg_roles r on r.oid = d.datdba where datname = {name}
 """
 PROVIDER = {"c": "libc", "i": "icu", "b": "builtin"}
+# The steps that work on copies, each under the database's lock: whoever holds it knows that no other one is alive. A statement of one
+# whose deployer was killed goes on all the same, and would make a copy that was dropped before it was there.
+STEPS = ["sluice drill", "sluice rehearsal", "sluice restore", "sluice backup"]
+ORPHANS = """
+    select application_name, pid, name, pg_terminate_backend(pid, 5000) from pg_stat_activity
+    join unnest(%(names)s::text[]) name on datname = name or state = 'active' and strpos(query, name) > 0
+    where application_name = any(%(steps)s) and pid <> pg_backend_pid()
+"""
+
+
+def clear(connection: psycopg.Connection[Any], *names: str) -> list[str]:
+    """End what dead deployers have left at work on copies, by whoever holds their database's lock; return each in a line."""
+    found = connection.execute(ORPHANS, {"names": list(names), "steps": STEPS}).fetchall()
+    return [f"ended {step} (pid {pid}) at '{name}', which a dead deployer had left" for step, pid, name, _ in found]
 
 
 def create(connection: psycopg.Connection[Any], like: str, name: str) -> None:

@@ -22,7 +22,7 @@ from sluice.core.errors import BackupFailed
 from sluice.core.store import Store
 from sluice.systems.aside import ASIDE, quiet, remember
 from sluice.systems.client import client
-from sluice.systems.copy import create, drop
+from sluice.systems.copy import clear, create, drop
 from sluice.systems.lock import connect, held, maintained
 from sluice.systems.postgres import primary
 from sluice.systems.restore import restore
@@ -129,6 +129,7 @@ def _files(course: Course) -> list[str]:
 @contextmanager
 def _copied(course: Course, connection: psycopg.Connection[Any], *, keep: bool) -> Iterator[None]:
     """Make an empty copy, quiet from its first moment, and drop it unless the block ends well and it is to be kept."""
+    course.notes += clear(connection, course.copy.dbname)
     create(connection, course.store.dbname, course.copy.dbname)
     kept = False
     try:

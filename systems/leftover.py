@@ -11,7 +11,7 @@ from pathlib import Path
 from sluice.core.backup.manifest import ID, scratch, trial
 from sluice.core.store import Store
 from sluice.systems import shelf
-from sluice.systems.copy import drop
+from sluice.systems.copy import clear, drop
 from sluice.systems.lock import Lock
 from sluice.systems.source import SYSTEM
 
@@ -24,12 +24,11 @@ def system(lock: Lock) -> str:
 
 def sweep(lock: Lock, store: Store, folder: Path, *, owner: str) -> None:
     """Drop every copy that a stack's backups have made, but for that of the newest verified one, which is the restore point."""
-    mine = shelf.load(folder, database=store.dbname, owner=owner, system=system(lock))
-    point = next((one for one in mine if one.drilled and one.drilled.kept), None)
-    for one in mine:
-        if not ID.fullmatch(one.id):
-            continue
-        copy = scratch(store.dbname, one.id)
+    known = shelf.load(folder, database=store.dbname, owner=owner, system=system(lock))
+    mine = {scratch(store.dbname, one.id): one for one in known if ID.fullmatch(one.id)}
+    point = next((one for one in mine.values() if one.drilled and one.drilled.kept), None)
+    clear(lock.connection, *mine, *map(trial, mine))
+    for copy, one in mine.items():
         drop(lock.connection, trial(copy))
         if one is not point:
             drop(lock.connection, copy)

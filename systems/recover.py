@@ -16,11 +16,12 @@ from sluice.core.store import Store
 from sluice.systems import recover_undo as undo
 from sluice.systems import restore_table as table
 from sluice.systems.aside import open_copy
+from sluice.systems.copy import clear
 from sluice.systems.drill import drill
 from sluice.systems.lock import Lock, connect, held, maintained
 from sluice.systems.outlook import since
 from sluice.systems.recover_undo import STEP, Log, left, undone
-from sluice.systems.recover_way import Way, begin, changes, clear, fit, kept, ready, result, spent, tell, told
+from sluice.systems.recover_way import Way, begin, changes, fit, kept, ready, result, spent, tell, told
 from sluice.systems.swap import LIMIT, swap
 
 WAIT = 60.0
@@ -49,7 +50,7 @@ def from_copy(
     with told(store), held(store, STEP, wait=wait, clock=way.clock) as lock:
         if done := spent(lock, store, order):
             return done
-        clear(lock, way)
+        tell(clear(lock.connection, way.copy.dbname), log)
         fit(lock, way)
         restore = begin(lock, way, made=False)
         with undone(lock, store, restore, log):
@@ -80,7 +81,7 @@ def from_backup(
     with told(store), held(store, STEP, wait=wait, clock=way.clock) as lock:
         if done := spent(lock, store, order):
             return done
-        clear(lock, way)
+        tell(clear(lock.connection, way.copy.dbname), log)
         there = kept(lock, way)
         fit(lock, way, making=not there)
         restore = begin(lock, way, made=not there)

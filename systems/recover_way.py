@@ -30,12 +30,6 @@ from sluice.systems.swap import READONLY, busy, end, oid
 
 POLL = 0.05
 PREPARED = "select gid from pg_prepared_xacts where database = %s order by 1"
-# Whoever holds the lock knows that no other step is alive; a statement of a dead one may still make or drop the copy.
-ORPHANS = """
-    select application_name, pid, pg_terminate_backend(pid, 5000) from pg_stat_activity
-    where application_name in ('sluice drill', 'sluice restore') and pid <> pg_backend_pid()
-        and (datname = %(copy)s or state = 'active' and strpos(query, %(copy)s) > 0)
-"""
 ROLES = """
     select r.rolname from pg_db_role_setting s join pg_roles r on r.oid = s.setrole cross join unnest(s.setconfig) one
     where s.setdatabase in (0, (select oid from pg_database where datname = %s)) and one like 'default_transaction_read_only=%%' order by 1
@@ -89,12 +83,6 @@ def spent(lock: Lock, store: Store, order: Order) -> Restored | None:
 
 def _headline(store: Store) -> str:
     return f"'{store.dbname}' is not restored, nothing was touched:"
-
-
-def clear(lock: Lock, way: Way) -> None:
-    """End what a dead deployer has left at work on the copy."""
-    for name, pid, _ in lock.connection.execute(ORPHANS, {"copy": way.copy.dbname}).fetchall():
-        way.log(f"ended {name} (pid {pid}) at '{way.copy.dbname}', which a dead deployer had left")
 
 
 def fit(lock: Lock, way: Way, *, making: bool = False) -> None:

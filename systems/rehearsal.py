@@ -28,7 +28,7 @@ from sluice.core.store import Store
 from sluice.systems import migrations, schema, scheme
 from sluice.systems.around import around, settle
 from sluice.systems.aside import QUIET, loud, quiet, watch
-from sluice.systems.copy import drop, shut
+from sluice.systems.copy import clear, drop, shut
 from sluice.systems.lock import Lock, connect, held
 from sluice.systems.postgres import primary
 from sluice.systems.shape import shape
@@ -170,10 +170,11 @@ def _trial(lock: Lock, store: Store, copy: str) -> Iterator[tuple[Store, list[st
     """Make a database from the copy for as long as the block, with the live one's settings; return what is not as it is there."""
     name = trial(copy)
     try:
+        left = clear(lock.connection, name)
         drop(lock.connection, name)
         _clone(lock.connection, copy, name)
         try:
-            yield store.at(name), _settled(lock.connection, store, name)
+            yield store.at(name), [*left, *_settled(lock.connection, store, name)]
         finally:
             drop(lock.connection, name)
     except psycopg.Error as error:

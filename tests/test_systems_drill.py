@@ -18,7 +18,7 @@ from sluice.systems.drill import drill
 from sluice.systems.lock import held
 from sluice.systems.shelf import load
 from tests.fixtures.postgres import Postgres
-from tests.fixtures.store import FILLED, connect, databases, fresh
+from tests.fixtures.store import FILLED, connect, databases, fresh, orphaned
 from tests.test_systems_shelf import forge
 
 pytestmark = pytest.mark.embedded
@@ -81,6 +81,17 @@ def test_never_over(store: Store, folder: Path):
     with pytest.raises(BackupFailed, match=f"^{re.escape(wanted)}$"):
         drill(store, one)
     with connect(store.at(name)) as connection:
+        assert connection.execute("select count(*) from orders").fetchone() == (5000,)
+
+
+def test_after_a_killed_one(store: Store, folder: Path):
+    """What a killed drill has left making the copy is ended by the next one, which makes its own and says so."""
+    one = backed(store, folder)
+    copy = scratch(store.dbname, one.id)
+    with orphaned(store, "drill", copy) as pid:
+        done = drill(store, one)
+    assert done.notes == (f"ended sluice drill (pid {pid}) at '{copy}', which a dead deployer had left",)
+    with connect(store.at(copy)) as connection:
         assert connection.execute("select count(*) from orders").fetchone() == (5000,)
 
 

@@ -16,7 +16,7 @@ from sluice.core.errors import MigrationFailed
 from sluice.core.store import Store
 from sluice.systems import backup, leftover, shelf
 from sluice.systems.lock import held
-from tests.fixtures.store import connect, databases
+from tests.fixtures.store import connect, databases, orphaned
 from tests.test_hooks_backup import props, run
 
 pytestmark = pytest.mark.embedded
@@ -39,6 +39,15 @@ def test_killed(store: Store, tmp_path: Path):
     newest = shelf.load(tmp_path / "backups")[0]
     assert left == {foreign, scratch(store.dbname, newest.id)}
     assert not gone.exists()
+
+
+def test_killed_making_a_copy(store: Store, tmp_path: Path):
+    """A copy that the server is still making for a killed deployer does not come after all others are removed."""
+    made = backup.make(store, tmp_path / "backups")
+    copy = scratch(store.dbname, made.id)
+    with orphaned(store, "drill", copy), held(store, "backup") as lock:
+        leftover.sweep(lock, store, tmp_path / "backups", owner="")
+    assert copy not in databases(store)
 
 
 def test_a_record_that_was_edited(store: Store, tmp_path: Path):

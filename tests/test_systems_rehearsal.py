@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sluice.core.backup.manifest import trial
 from sluice.core.database import Database
 from sluice.core.errors import BackupFailed, MigrationFailed, Refused
 from sluice.core.store import Store
@@ -15,7 +16,7 @@ from sluice.systems import backup, migrations, schema, shelf
 from sluice.systems.drill import drill
 from sluice.systems.lock import held
 from sluice.systems.rehearsal import rehearse
-from tests.fixtures.store import FILLED, connect, databases
+from tests.fixtures.store import FILLED, connect, databases, orphaned
 
 pytestmark = pytest.mark.embedded
 WELL = {
@@ -43,14 +44,6 @@ def untouched(store: Store, copy: str) -> None:
             assert found == [("id",), ("note",)]
             assert connection.execute("select to_regclass('sluice_history.migration')").fetchone() == (None,)
     assert not any("_trial" in name for name in databases(store))
-
-
-def test_there_and_back_and_there_again(store: Store, tmp_path: Path):
-    """A reversible migration goes up, down and up; the line has its seconds, and only the trial was changed."""
-    database, copy = given(store, tmp_path, WELL)
-    (line,) = rehearse(database, copy).lines
-    assert re.fullmatch(r"0001_total: rehearsed up in \d\.\d s, down in \d\.\d s, and up again in \d\.\d s", line)
-    untouched(store, copy)
 
 
 def test_fails_on_real_data(store: Store, tmp_path: Path):
@@ -91,11 +84,12 @@ LOSSY = {
 }
 
 
-def test_a_way_back_that_loses_data(store: Store, tmp_path: Path):
-    """A lossy way back is run too: the schema must be what it was, whatever the rows are."""
-    database, copy = given(store, tmp_path, LOSSY)
+@pytest.mark.parametrize(("files", "how"), [(WELL, ""), (LOSSY, r" \(loses data\)")], ids=["reversible", "lossy"])
+def test_there_and_back_and_there_again(store: Store, tmp_path: Path, files: dict[str, str], how: str):
+    """A way back is run, one that loses data too, and leads back; the line has the seconds, and only the trial was changed."""
+    database, copy = given(store, tmp_path, files)
     (line,) = rehearse(database, copy).lines
-    assert re.fullmatch(r"0001_total: rehearsed up in \d\.\d s, down in \d\.\d s \(loses data\), and up again in \d\.\d s", line)
+    assert re.fullmatch(rf"0001_total: rehearsed up in \d\.\d s, down in \d\.\d s{how}, and up again in \d\.\d s", line)
     untouched(store, copy)
 
 
@@ -164,6 +158,15 @@ def test_a_migration_that_reaches_out(store: Store, tmp_path: Path, text: str):
         rehearse(database, copy)
     with connect(store) as connection:
         assert connection.execute("select count(*) from orders where note = 'from the rehearsal'").fetchone() == (0,)
+
+
+def test_after_a_killed_one(store: Store, tmp_path: Path):
+    """What a killed rehearsal has left making its trial is ended by the next one, which makes its own and says so."""
+    database, copy = given(store, tmp_path, WELL)
+    with orphaned(store, "rehearsal", trial(copy), template=copy) as pid:
+        said, _ = rehearse(database, copy).lines
+    assert said == f"{store.dbname}: ended sluice rehearsal (pid {pid}) at '{trial(copy)}', which a dead deployer had left"
+    untouched(store, copy)
 
 
 def test_a_copy_that_is_gone(store: Store, tmp_path: Path):
