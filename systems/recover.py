@@ -6,7 +6,9 @@ What a deployer had begun when it died, the next call takes up, or puts back whe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Unpack
 
 from sluice.core.backup.manifest import Backup
 from sluice.core.clock import Clock, SystemClock
@@ -21,39 +23,27 @@ from sluice.systems.drill import drill
 from sluice.systems.lock import Lock, connect, held, maintained
 from sluice.systems.outlook import since
 from sluice.systems.recover_undo import STEP, Log, left, undone
-from sluice.systems.recover_way import Way, begin, changes, fit, kept, ready, result, spent, tell, told
+from sluice.systems.recover_way import WAIT, Terms, Way, begin, changes, fit, kept, ready, result, spent, tell, told
 from sluice.systems.swap import LIMIT, swap
 
-WAIT = 60.0
 
-
-def from_copy(
-    store: Store,
-    backup: Backup,
-    order: Order,
-    *,
-    made_for: str = "",
-    refuse: bool = False,
-    limit: float = LIMIT,
-    wait: float = WAIT,
-    clock: Clock | None = None,
-    log: Log = print,
-) -> Restored:
+def from_copy(store: Store, backup: Backup, order: Order, **terms: Unpack[Terms]) -> Restored:
     """Put the copy that a backup's drill has kept in the place of its database, which is put aside; minutes of restoring are saved.
 
     `made_for` is the release that the backup must have been made for ("" any); `refuse` refuses writes from the start, for a database
-    that is being corrupted. `limit`: seconds without writes during the swap itself. An order that is done is not done again.
+    that is being corrupted. `limit`: seconds without writes during the swap itself; `wait`: seconds for the lock to come. An order that
+    is done is not done again.
     Refused before anything is touched; BackupFailed when the copy is not what the manifest says; RestoreFailed when the swap did not go
     through. After each of them the old database serves, and takes writes.
     """
-    way = Way(store, backup, order, made_for, refuse, limit, wait, clock or SystemClock(), log)
-    with told(store), held(store, STEP, wait=wait, clock=way.clock) as lock:
+    way = Way(store, backup, order, **terms)
+    with _locked(way) as lock:
         if done := spent(lock, store, order):
             return done
-        tell(clear(lock.connection, way.copy.dbname), log)
+        tell(clear(lock.connection, way.copy.dbname), way.log)
         fit(lock, way)
         restore = begin(lock, way, made=False)
-        with undone(lock, store, restore, log):
+        with undone(lock, store, restore, way.log):
             restore, lines = ready(lock, way, restore)
             return _place(lock, way, restore, lines, proved=False)
 
@@ -65,33 +55,28 @@ def from_backup(
     *,
     checks: Mapping[str, str] | None = None,
     jobs: int = 1,
-    made_for: str = "",
-    refuse: bool = False,
-    limit: float = LIMIT,
-    wait: float = WAIT,
-    clock: Clock | None = None,
-    log: Log = print,
+    **terms: Unpack[Terms],
 ) -> Restored:
     """Restore a backup beside its database, prove it as a drill does, and put it in place; as `from_copy` in all else.
 
     `checks` and `jobs` are the drill's. A copy that is there and is what the manifest says is taken as it is; one that a dead restore has
     left half made is made anew; another one is Refused.
     """
-    way = Way(store, backup, order, made_for, refuse, limit, wait, clock or SystemClock(), log)
-    with told(store), held(store, STEP, wait=wait, clock=way.clock) as lock:
+    way = Way(store, backup, order, **terms)
+    with _locked(way) as lock:
         if done := spent(lock, store, order):
             return done
-        tell(clear(lock.connection, way.copy.dbname), log)
+        tell(clear(lock.connection, way.copy.dbname), way.log)
         there = kept(lock, way)
         fit(lock, way, making=not there)
         restore = begin(lock, way, made=not there)
-        with undone(lock, store, restore, log):
+        with undone(lock, store, restore, way.log):
             restore, lines = ready(lock, way, restore)
     # The drill takes the lock itself.
     if not there:
-        with left(store, restore, wait=wait, clock=way.clock, log=log):
-            drill(store, backup, checks=checks, jobs=jobs, wait=wait, clock=way.clock)
-    with told(store), held(store, STEP, wait=wait, clock=way.clock) as lock, undone(lock, store, restore, log):
+        with left(store, restore, wait=way.wait, clock=way.clock, log=way.log):
+            drill(store, backup, checks=checks, jobs=jobs, wait=way.wait, clock=way.clock)
+    with _locked(way) as lock, undone(lock, store, restore, way.log):
         fit(lock, way)
         return _place(lock, way, restore, lines, proved=True)
 
@@ -131,6 +116,12 @@ def mend(store: Store, *, wait: float = WAIT, clock: Clock | None = None, log: L
     with told(store), held(store, STEP, wait=wait, clock=clock) as lock:
         if table.there(lock.connection):
             undo.mend(lock, store, but="", log=log)
+
+
+@contextmanager
+def _locked(way: Way) -> Iterator[Lock]:
+    with told(way.store), held(way.store, STEP, wait=way.wait, clock=way.clock) as lock:
+        yield lock
 
 
 def _place(lock: Lock, way: Way, restore: Restore, lines: list[str], *, proved: bool) -> Restored:

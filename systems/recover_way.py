@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
 
 import psycopg
 
 from sluice.core.backup.manifest import Backup, Manifest, scratch
 from sluice.core.backup.rule import differs
 from sluice.core.backup.schema import digest
-from sluice.core.clock import Clock
+from sluice.core.clock import Clock, SystemClock
 from sluice.core.errors import Refused, RestoreFailed, Unreachable
 from sluice.core.restore.order import Order, Restore, Restored
 from sluice.core.restore.rule import Scene, refusals
@@ -26,9 +26,10 @@ from sluice.systems.postgres import primary
 from sluice.systems.recover_undo import STEP, Log, mend
 from sluice.systems.shape import shape
 from sluice.systems.source import SYSTEM, reading
-from sluice.systems.swap import READONLY, busy, end, oid
+from sluice.systems.swap import LIMIT, READONLY, busy, end, oid
 
 POLL = 0.05
+WAIT = 60.0
 PREPARED = "select gid from pg_prepared_xacts where database = %s order by 1"
 ROLES = """
     select r.rolname from pg_db_role_setting s join pg_roles r on r.oid = s.setrole cross join unnest(s.setconfig) one
@@ -36,19 +37,30 @@ ROLES = """
 """
 
 
-@dataclass(frozen=True)
-class Way:
-    """One restore: of what, from what, on whose order, and how."""
+class Terms(TypedDict, total=False):
+    """How a restore goes: see `systems.recover.from_copy`."""
 
-    store: Store
-    backup: Backup
-    order: Order
     made_for: str
     refuse: bool
     limit: float
     wait: float
     clock: Clock
     log: Log
+
+
+@dataclass(frozen=True)
+class Way:
+    """One restore: of what, from what, on whose order, and on which terms."""
+
+    store: Store
+    backup: Backup
+    order: Order
+    made_for: str = ""
+    refuse: bool = False
+    limit: float = LIMIT
+    wait: float = WAIT
+    clock: Clock = field(default_factory=SystemClock)
+    log: Log = print
 
     @property
     def copy(self) -> Store:
