@@ -215,7 +215,7 @@ def _quiet(major: int) -> dict[str, str]:
 def watch(connection: psycopg.Connection[Any]) -> None:
     """Put aside, in the trial that is connected to, also whatever is going to be made in it, as soon as it is there.
 
-    Only a superuser can; and only a superuser can make what reaches out.
+    Only a superuser can; and only a superuser can make what reaches out, but for the roles of managed servers (docs/components/backup.md).
     """
     protect(connection)
     row = connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()

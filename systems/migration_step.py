@@ -14,6 +14,7 @@ from psycopg import sql
 from sluice.core.clock import Clock
 from sluice.core.errors import MigrationFailed, Unreachable
 from sluice.core.migration import tale
+from sluice.core.migration.dirty import left
 from sluice.core.migration.file import Migration
 from sluice.core.migration.history import Step
 from sluice.core.migration.script import Query, Script, Statement
@@ -73,6 +74,8 @@ class Work:
         self._undumped()
         if not self.step.start:
             self._prechecks()
+        if self.step.action == "up":
+            self._clean()
         self._begin()
         if self.script.transactional:
             self._guarded(partial(self._patiently, self._whole))
@@ -104,6 +107,13 @@ class Work:
         if wrong:
             why = f"precheck {' and '.join(wrong)} found rows"
             raise MigrationFailed(self._text(BEFORE, why, next="mend these rows, then `pulumi up`"))
+
+    def _clean(self) -> None:
+        """Drop the invalid index of a failed try while the history still has its name: the file may name another one now."""
+        found = next((row for row in table.rows(self.session) if row.id == self.migration.id), None)
+        if found and (one := left(found)):
+            limit(self.session, lock=self.script.lock_timeout, statement=self.script.statement_timeout)
+            self._guarded(partial(self._patiently, partial(self._invalid, one)))
 
     # In one transaction.
 

@@ -141,6 +141,22 @@ insert into users values (1)"""
     assert (first.table, first.index) == ('"s"."users"', "I")
 
 
+def test_settings():
+    """What lasts as long as its session is a setting, and so is `set_config` where nothing else is selected."""
+    yes = ("set search_path = a", "set role b", "select set_config('a.b', 'c', false)", "select pg_catalog.set_config(a, b, false)")
+    no = (
+        "select 1",
+        "select set_config('a.b', 'c', false), f()",
+        "select set_config('a.b', c, false) from d",
+        "select f()",
+        "values (1)",
+        "table a",
+    )
+    for texts, expected in ((yes, True), (no, False)):
+        found = parse("1_a", ";\n".join(texts)).forward.statements
+        assert {one.sql: one.setting for one in found} == dict.fromkeys(texts, expected)
+
+
 def test_words():
     """First words fit in a line, and never have a text in them: it may be a password, or a person."""
     text = (
@@ -185,6 +201,11 @@ def test_words():
             "set local lock_timeout = 0",
             "line 1: 'set local lock_timeout = 0' sets lock_timeout: write '-- lock_timeout: 2s' at the top "
             "instead, which also holds for retries",
+        ),
+        (
+            "select set_config('a.b', 'c', false), set_config('lock_timeout', '0', false)",
+            "line 1: 'select set_config('…', '…', false), set_config('…', '…', fa…' sets lock_timeout: write "
+            "'-- lock_timeout: 2s' at the top instead, which also holds for retries",
         ),
         ("reset all", "line 1: 'reset all' resets the session, and its time limits with it: take this out"),
         (

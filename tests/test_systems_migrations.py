@@ -207,6 +207,40 @@ def test_concurrently(database: Database):
     assert database.rows()[1] == ("2", "applied", 3, 3)
 
 
+@pytest.mark.parametrize(
+    ("mended", "there"),
+    [
+        (CONCURRENT.replace("once", "other").replace("unique ", ""), [("other",)]),
+        ("-- transaction: none\n", []),
+        ("", []),
+    ],
+    ids=["another name", "no index", "one transaction"],
+)
+def test_another_index(database: Database, mended: str, there: list[Any]):
+    """The invalid index of a failed build is dropped by the name that was sent, whatever the mended file has instead."""
+    database.up(USERS)
+    database.sql("insert into users values (3, 'a')")
+    broken = CONCURRENT.replace("create table log (n int);\n", "")
+    caught(lambda: database.up({**USERS, "2_b.sql": broken}))
+    left = "select indexrelid::regclass::text from pg_index where indrelid = 'users'::regclass and not indisprimary"
+    assert database.sql(left) == [("once",)]
+    text = mended.replace("create table log (n int);\n", "").replace("insert into log values (1)", "") + "select 1"
+    assert database.up({**USERS, "2_b.sql": text}) == ["2_b"]
+    assert database.sql(left) == there
+    assert "migration 2_b: drops the invalid index once that an earlier try has left" in database.logged
+
+
+def test_settings_again(database: Database):
+    """What a file has set for its session is set again before the next run goes on: by SET, and by `set_config`."""
+    text = "-- transaction: none\nset app.one = '1';\nselect set_config('app.two', '2', false);\n"
+    text += "create table a (b text);\ninsert into a select current_setting('app.one') || current_setting('app.two') from c"
+    caught(lambda: database.up({"1_a.sql": text}))
+    assert database.rows() == [("1", "failed", 3, 4)]
+    database.sql("create table c as select 1")
+    assert database.up({"1_a.sql": text}) == ["1_a"]
+    assert database.sql("select b from a") == [("12",)]
+
+
 def test_verify_outside_a_transaction(database: Database):
     """A verify that fails after statements that stay is asked again by the next run, which repeats none of them."""
     texts = {"1_a.sql": "-- transaction: none\n-- verify: none: select from a\ncreate table a (b int);\ninsert into a values (1)"}

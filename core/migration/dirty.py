@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sluice.core.migration.file import Migration
 from sluice.core.migration.row import Row
-from sluice.core.migration.script import Script
+from sluice.core.migration.script import Script, Statement
 
 TABLE = "sluice_history.migration"
 
@@ -56,6 +56,13 @@ def onward(row: Row, start: int) -> str:
         return f"{half(row)}: goes on behind them"
     sent = ", which was sent and may have happened, and may be sent again" if _sent(row, script) else ""
     return f"{half(row)}: goes on with statement {start + 1}{sent}"
+
+
+def left(row: Row) -> Statement | None:
+    """Return the statement that may have left an invalid index, as it was sent: after a failure the file may name another one."""
+    if row.alembic or row.state not in ("running", "failed"):
+        return None
+    return next((one for one in row.migration.forward.statements[row.done : row.done + 1] if one.index), None)
 
 
 def resume(row: Row, file: Migration) -> tuple[int, str]:

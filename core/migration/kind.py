@@ -72,8 +72,18 @@ def _body(node: Any) -> str:
 
 
 def setting(node: Any) -> bool:
-    """Say whether a statement is a SET, which lasts as long as its session."""
-    return isinstance(node, ast.VariableSetStmt)
+    """Say whether a statement is a SET, or calls `set_config` and nothing else: that lasts as long as its session."""
+    return isinstance(node, ast.VariableSetStmt) or bool(_configured(node))
+
+
+def _configured(node: Any) -> list[str]:
+    """Return what `select set_config(...)` sets, "" for what is computed; nothing when it selects anything else."""
+    if not isinstance(node, ast.SelectStmt) or node.fromClause or not node.targetList:
+        return []
+    calls = [one.val for one in node.targetList]
+    if not all(isinstance(call, ast.FuncCall) and [part.sval for part in call.funcname or ()][-1:] == ["set_config"] for call in calls):
+        return []
+    return [_text(next(iter(call.args or ()), None)) for call in calls]
 
 
 def repeatable(node: Any) -> bool:
@@ -90,9 +100,15 @@ def transaction(node: Any) -> bool:
     return isinstance(node, ast.TransactionStmt)
 
 
-def limit(node: Any) -> bool:
-    """Say whether a statement sets one of the session's time limits."""
-    return isinstance(node, ast.VariableSetStmt) and node.name in LIMITS
+def limit(node: Any) -> str:
+    """Return which of the session's time limits a statement sets, "" when none."""
+    names = [str(node.name)] if isinstance(node, ast.VariableSetStmt) else _configured(node)
+    return next((name for name in names if name in LIMITS), "")
+
+
+def _text(node: Any) -> str:
+    """Return a literal's text; what is computed has none."""
+    return str(node.val.sval) if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String) else ""
 
 
 def refusal(node: Any) -> str:
@@ -101,8 +117,8 @@ def refusal(node: Any) -> str:
         return "opens or ends a transaction: each file has its own, so take this out"
     if isinstance(node, ast.CopyStmt) and node.filename is None:
         return "copies from or to the client, which sends no rows: write INSERT, or load the rows in a script of your own"
-    if limit(node):
-        return f"sets {node.name}: write '-- {node.name}: 2s' at the top instead, which also holds for retries"
+    if name := limit(node):
+        return f"sets {name}: write '-- {name}: 2s' at the top instead, which also holds for retries"
     if isinstance(node, ast.DiscardStmt) or (isinstance(node, ast.VariableSetStmt) and node.kind == enums.VariableSetKind.VAR_RESET_ALL):
         return "resets the session, and its time limits with it: take this out"
     if isinstance(node, SERVER) or _shared(node) or (isinstance(node, ast.CopyStmt) and node.is_program):
