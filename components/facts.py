@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -177,11 +179,21 @@ def _unknown(name: str, target: str, migrations: Mapping[str, str | Path | Alemb
         return error.problems
     if target in ids:
         return []
-    # In YAML 0008 without quotes is a number, and arrives as 8.
-    meant = [id for id in ids if id.lstrip("0") == target.lstrip("0")]
-    hint = f"did you mean '{meant[0]}'? put it in quotes" if meant else f"{_moving(target)}known are {', '.join(_last(ids)) or 'none'}"
+    meant = [id for id in ids if target in _numbers(id)]
+    hint = _meant(where, meant) if meant else f"{_moving(target)}known are {', '.join(_last(ids)) or 'none'}"
     folder = database.alembic.folder if database.alembic else migrations[name]
     return [f"{where}: '{folder}' has no revision '{target}': {hint}"]
+
+
+def _numbers(id: str) -> list[str]:
+    """Return what a revision may have become that was written without its quotes: in YAML 0008 is 8, and so is 0010, in octal."""
+    octal = [str(int(id, 8))] if re.fullmatch("0[0-7]+", id) else []
+    return [id.lstrip("0") or "0", *octal]
+
+
+def _meant(where: str, ids: Sequence[str]) -> str:
+    command = f"pulumi config set --path {shlex.quote(where)} {ids[-1]} --stack {pulumi.get_stack()}"
+    return f"did you mean {' or '.join(map(repr, ids))}? it needs quotes, which the CLI writes; run: {command}"
 
 
 def _moving(target: str) -> str:

@@ -223,7 +223,8 @@ def test_unknown_revisions(tmp_path: Path):
         (folder / name).write_text(text)
     found = facts.unknown({"shop": "8", "orders": "1", "users": "1"}, {"shop": good, "users": bad})
     assert found[:2] == [
-        f"sluice:release.schema.shop: '{good}' has no revision '8': did you mean '0008'? put it in quotes",
+        f"sluice:release.schema.shop: '{good}' has no revision '8': did you mean '0008'? it needs quotes, which the CLI writes; "
+        "run: pulumi config set --path sluice:release.schema.shop 0008 --stack stack",
         "sluice:release.schema.orders: the program has no migrations of a database 'orders': known are shop, users",
     ]
     assert found[2].startswith(f'{bad}/1_b.sql: line 1: column 1: syntax error at or near "selec"')
@@ -231,6 +232,12 @@ def test_unknown_revisions(tmp_path: Path):
         f"sluice:release.schema.shop: '{good}' has no revision '0009': known are 0008"
     ]
     assert facts.unknown({"shop": "0008"}, {"shop": good}) == []
+    (good / "0010_c.sql").write_text("select 1;")
+    (why,) = facts.unknown({"shop": "8"}, {"shop": good})
+    assert why.partition("did you mean ")[2] == (
+        "'0008' or '0010'? it needs quotes, which the CLI writes; "
+        "run: pulumi config set --path sluice:release.schema.shop 0010 --stack stack"
+    )
 
 
 def test_proofs_nobody_could_ask():

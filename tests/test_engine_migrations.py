@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
+import yaml
 
 from sluice.core.record import Record
 from sluice.runtimes.process.folder import Folder
@@ -22,21 +25,28 @@ OFF = {name: {"off": True} for name in ("error_rate", "latency", "error_delta", 
 USERS = "redcube_users"
 
 
+@contextmanager
+def staged(**rollout: Any) -> Iterator[Engine]:
+    """Redcube's own program on a stack that was never deployed, whose releases take one step; afterwards it is destroyed."""
+    place = checkout()
+    engine = Engine(place, "staging")
+    engine.config = {"sluice:rollout": {"ladder": [100], "soak": "1s", "samples": 0, "checks": OFF, **rollout}}
+    try:
+        yield engine
+    finally:
+        engine.close()
+        shutil.rmtree(place)
+
+
 @pytest.fixture(scope="module")
 def redcube() -> Iterator[Engine]:
     """Redcube 1.0.0 with two users, one of whom was lost on the way to the other database."""
-    place = checkout()
-    engine = Engine(place, "staging")
-    try:
-        engine.config = {"sluice:rollout": {"ladder": [100], "soak": "1s", "samples": 0, "checks": OFF}}
+    with staged() as engine:
         assert released(engine, "1.0.0").ok
         for name in ("ada", "bob"):
             register(engine, f"{name}@example.org")
         ask(engine, "postgres", "delete from users where email = 'bob@example.org'")
         yield engine
-    finally:
-        engine.close()
-        shutil.rmtree(place)
 
 
 def released(engine: Engine, version: str, **schema: str) -> Any:
@@ -145,6 +155,16 @@ def test_a_revision_that_nobody_has(redcube: Engine):
     assert f"sluice:release.schema.{USERS}: '" in result.out
     assert "has no revision '2000': known are 0001" in result.out
     assert f"sluice:release.schema.orders: the program has no migrations of a database 'orders': known are {USERS}" in result.out
+
+
+def test_a_revision_without_its_quotes(redcube: Engine):
+    """A revision that YAML takes for a number is refused with the command that writes it as it is, and in quotes."""
+    redcube.configure("sluice:release", {"version": "1.1.0", "schema": {USERS: 1}})
+    refused = redcube.preview()
+    (command,) = set(re.findall(r"did you mean '0001'\? it needs quotes, which the CLI writes; run: (.*)", refused.out))
+    subprocess.run(["bash", "-c", command], cwd=redcube.folder, env=redcube.env, check=True, capture_output=True)
+    written = yaml.safe_load((redcube.folder / "Pulumi.staging.yaml").read_text())
+    assert written["config"]["sluice:release"] == {"version": "1.1.0", "schema": {USERS: "0001"}}
 
 
 def test_back(redcube: Engine):

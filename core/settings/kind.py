@@ -18,6 +18,7 @@ from sluice.core import secret
 from sluice.core.settings import duration, share
 
 Read = Callable[[Any], Any]
+WHOLE = "is not a whole number"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def _word(pattern: str, sentence: str) -> Read:
 def _whole(given: Any) -> int:
     # 10.0 is what becomes of 10 on its way through the engine.
     if isinstance(given, bool) or not isinstance(given, int | float) or given != given // 1:
-        raise ValueError("is not a whole number")
+        raise ValueError(WHOLE)
     return int(given)
 
 

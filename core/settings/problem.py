@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sluice.core.settings.kind import WHOLE
 from sluice.core.settings.tree import Place, at, named, owner, path
 from sluice.core.value import Value
 
@@ -20,6 +21,7 @@ SHOWN = 60
 SECRETIVE = r"(?i)url|pass|secret|token|key|credential|auth|private"
 # The keys of which the value may stand in the place of the whole map.
 SHORT = ("weight", "after")
+BOOL = "is neither true nor false"
 HIDDEN = "this value (not shown)"
 Details = Mapping[str, Any]
 
@@ -77,7 +79,18 @@ def _sentence(root: str, model: type[Value], data: Any, place: Place, one: Any) 
     if "[key]" in one["loc"]:
         return f"{place[-1]!r} {SENTENCES[kind](details)}"
     value = _value(data, place)
-    return f"{sort(value) if kind in SHAPES else shown(value, place)} {SENTENCES[kind](details)}"
+    sentence = SENTENCES[kind](details)
+    return f"{sort(value) if kind in SHAPES else shown(value, place)} {sentence}{_quotes(value, sentence)}"
+
+
+def _quotes(value: Any, sentence: str) -> str:
+    """Say where quotes alone are wrong: `pulumi config set` writes those that YAML needs, and keeps those of a value that it replaces."""
+    if not isinstance(value, str):
+        return ""
+    if re.fullmatch(r"""(["']).*\1""", value):
+        return "; leave these quotes out: `pulumi config set` writes those that YAML needs"
+    right = value in ("true", "false") if sentence == BOOL else value.isdecimal() and sentence == WHOLE
+    return ", since it is in quotes, which `pulumi config set` keeps: take them out of the stack's file" if right else ""
 
 
 def _value(data: Any, place: Place) -> Any:
@@ -110,7 +123,7 @@ SHAPES = ("model_type", "dict_type", "list_type")
 # Pydantic's kinds of errors that these models can come to: a test tries each.
 SENTENCES: Mapping[str, Callable[[Details], str]] = {
     "value_error": lambda details: str(details["error"]),
-    "bool_type": lambda _: "is neither true nor false",
+    "bool_type": lambda _: BOOL,
     "literal_error": lambda details: f"is none of {details['expected'].replace(' or ', ', ')}",
     "enum": lambda details: f"is none of {details['expected'].replace(' or ', ', ')}",
     "greater_than": lambda details: f"is not above {details['gt']:g}",
