@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from sluice.core.judge.histogram import Histogram, alike, ranks, superiority
-from sluice.core.judge.wager import Wager
+from sluice.core.judge.wager import Wager, Wagered
 
 # How boldly is bet on higher ranks: good for a canary that is slower in 54, 58 and 65 of 100 pairs. A stake of 2 could lose all.
 STAKES = (0.5, 1.0, 1.8)
@@ -22,7 +22,7 @@ EMPTY = Histogram()
 
 
 @dataclass(frozen=True)
-class Pace:
+class Pace(Wagered):
     """What has been seen of the latencies of two versions, look after look.
 
     `live` and `canary` are the sums; `known` is what the next look is ranked by; `held` waits until both sides have answered.
@@ -51,16 +51,6 @@ class Pace:
     def effect(self) -> float:
         """Return the probability that a canary request takes longer than a live one, ties half."""
         return superiority(self.live, self.canary)
-
-    @property
-    def evidence(self) -> float:
-        """Return how strongly the data speak for "the canary is slower" (an e-value, docs/judge.md)."""
-        return self.wager.evidence
-
-    @property
-    def p(self) -> float:
-        """Return the p-value that holds at any number of looks."""
-        return self.wager.p
 
 
 def gain(stake: float, scores: list[float], live: Histogram, canary: Histogram) -> float:

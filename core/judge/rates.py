@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from sluice.core.judge.wager import Wager
+from sluice.core.judge.wager import Wager, Wagered
 
 # How many times worse than live a canary may be. From what 10,000 requests can just tell to "live has no errors at all";
 # the evidence between two neighbours is nearly as strong as at them, and each more costs all the others a little.
@@ -37,7 +37,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Rates:
+class Rates(Wagered):
     """What has been seen of two versions that share the traffic, look after look.
 
     `margin` is by how much the canary's rate may exceed live's, absolutely (0.01 is a percentage point). `live` and `canary` are
@@ -62,16 +62,6 @@ class Rates:
             return told
         gains = [gain(ratio, *block, margin=self.margin) for ratio in RATIOS]
         return replace(told, held=(Counts(), Counts()), wager=self.wager.grown(gains))
-
-    @property
-    def evidence(self) -> float:
-        """Return how strongly the data speak for "the canary is worse" (an e-value, docs/judge.md)."""
-        return self.wager.evidence
-
-    @property
-    def p(self) -> float:
-        """Return the p-value that holds at any number of looks."""
-        return self.wager.p
 
 
 def gain(ratio: float, live: Counts, canary: Counts, *, margin: float = 0.0) -> float:

@@ -66,6 +66,22 @@ class Wager:
         return math.exp(-self.peak)
 
 
+class Wagered:
+    """Whatever bets that the canary is worse: what its `wager` has won so far."""
+
+    wager: Wager
+
+    @property
+    def evidence(self) -> float:
+        """Return how strongly the data speak for what is bet on (an e-value, docs/judge.md)."""
+        return self.wager.evidence
+
+    @property
+    def p(self) -> float:
+        """Return the p-value that holds at any number of looks."""
+        return self.wager.p
+
+
 def total(logs: Sequence[float]) -> float:
     """Return the log of the sum of numbers given by their logs, one of them above zero."""
     top = max(logs)
