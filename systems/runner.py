@@ -18,7 +18,7 @@ def lacks(requirement: Requirement) -> list[str]:
     return [
         *_disk(requirement.disk_free_bytes),
         *_memory(requirement.memory_free_bytes),
-        *(f"port {port} is taken: run: ss -ltnp 'sport = :{port}'" for port in requirement.ports_free if not _free(port)),
+        *(f"port {port} is taken: run: ss -ltnp 'sport = :{port}'" for port in requirement.ports_free if not free(port)),
         *(f"variable {name} is not set: run: export {name}=..." for name in requirement.variables if not os.environ.get(name)),
         *(f"executable '{name}' is not on PATH: install it" for name in requirement.executables if not shutil.which(name)),
     ]
@@ -47,7 +47,8 @@ def _mib(size: int) -> str:
     return f"{-(-size // MIB)} MiB"
 
 
-def _free(port: int) -> bool:
+def free(port: int) -> bool:
+    """Say whether a server could listen on a port of the loopback now."""
     with socket.socket() as probe:
         # As a server would: a port whose last owner has just gone is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

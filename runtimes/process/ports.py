@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from sluice.core.errors import RuntimeFailed
 from sluice.runtimes.process.folder import Folder
-from sluice.systems import files
+from sluice.systems import files, runner
 
 # Below the ephemeral ports of Linux (32768) and macOS (49152): no client's socket is ever there by chance.
 FIRST, COUNT = 20_000, 10_000
@@ -39,15 +39,8 @@ def known(folder: Folder) -> dict[str, int]:
 
 
 def free(port: int) -> bool:
-    """Say whether a server could listen on a port of the loopback now."""
-    with socket.socket() as probe:
-        # As servers do: connections that linger in TIME_WAIT are no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return not accepts(port)
+    """Say whether a server could listen on a port of the loopback now: some systems let two, so it is asked as well."""
+    return runner.free(port) and not accepts(port)
 
 
 def accepts(port: int) -> bool:
