@@ -69,11 +69,7 @@ def test_a_splitter_that_is_not_known_yet(split: dict[str, Any]):
 @pytest.mark.embedded
 def test_settled_puts_traffic_back(front: Front):
     """An update of a settled release puts traffic where it belongs, and proves nothing."""
-    front.serve("web@1")
-    front.serve("web@2")
-    there = splits.open(front.split)
-    there.take("r3", [BOTH])
-    assert there.confirm(there.set(50), 5)
+    front.divide("r3", BOTH, 50)
     given = props(front.descriptor([LIVE]), settled=True)
     assert PROVIDER.update("r2", given, given).outs == {"release": "r2", "split": given["split"], "steps": []}
     assert {httpx.get(front.url).headers["x-version"] for _ in range(20)} == {"web@1"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sluice.core.errors import GateFailed, Refused, SluiceError, Superseded, Unreachable
+from sluice.core.split import Route
 from sluice.hooks.failure import Unexpected, reported
 from sluice.hooks.gate import rules
 from sluice.systems import splits
@@ -122,15 +123,9 @@ def test_contacts_broken():
 @pytest.fixture
 def canary(front: Front) -> dict[str, Any]:
     """Return a split whose canary has 10 %."""
-    from sluice.core.split import Route
-
-    front.serve("web@1.0")
-    front.serve("web@1.1")
-    routes = [Route(service="web", prefix="/web/", live="web@1.0", canary="web@1.1")]
-    split = splits.open(front.split)
-    split.take("r1", routes)
-    split.confirm(split.set(10), 5)
-    return front.descriptor(routes)
+    route = Route(service="web", prefix="/web/", live="web@1.0", canary="web@1.1")
+    front.divide("r1", route, 10)
+    return front.descriptor([route])
 
 
 @pytest.mark.embedded

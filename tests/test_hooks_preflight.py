@@ -102,13 +102,9 @@ def test_preview():
 @pytest.fixture
 def left(front: Front) -> Props:
     """Return a split on which an earlier release, r0, has left 10 %."""
-    front.serve("web@1.0")
-    front.serve("web@0.9")
-    routes = [Route(service="web", prefix="/web/", live="web@1.0", canary="web@0.9")]
-    split = splits.open(front.split)
-    split.take("r0", routes)
-    split.confirm(split.set(10), 5)
-    return front.descriptor(routes)
+    route = Route(service="web", prefix="/web/", live="web@1.0", canary="web@0.9")
+    front.divide("r0", route, 10)
+    return front.descriptor([route])
 
 
 @pytest.mark.embedded

@@ -57,17 +57,13 @@ def test_next():
 @pytest.mark.embedded
 def test_aborted(front: Front):
     """A release whose traffic was taken back after all its gates had passed is not proven; the next one that has it is."""
-    front.serve("web@1.0")
-    front.serve("web@1.1")
-    routes = [Route(service="web", prefix="/web/", live="web@1.0", canary="web@1.1")]
-    split, owner = front.descriptor(routes), splits.open(front.split)
-    owner.take("r1", routes)
-    owner.confirm(owner.set(100), 5)
+    route = Route(service="web", prefix="/web/", live="web@1.0", canary="web@1.1")
+    split, owner = front.descriptor([route]), front.divide("r1", route, 100)
     assert ids(outs(record(fallback=split))) == ["r1"]
     splits.abort(split, "by hand")
     with pytest.raises(Superseded, match=r"^r1 is not proven, .* taken back \(aborted: by hand\): `pulumi up` begins again$"):
         outs(record(fallback=split))
-    owner.take("r1", routes)
+    owner.take("r1", [route])
     assert ids(outs(record(fallback=split))) == ["r1"]
 
 

@@ -253,10 +253,7 @@ def test_a_reader_never_sees_half(folder: dict[str, Any]):
 @pytest.mark.embedded
 def test_confirmed_is_applied(front: Front):
     """When a write is confirmed, the very next request goes where it says; before, Envoy has not seen it."""
-    front.serve("web@1")
-    front.serve("web@2")
-    split = splits.open(front.split)
-    split.take("r2", [BOTH])
+    split = front.divide("r2", BOTH)
     for weight, version in ((100, "web@2"), (0, "web@1"), (100, "web@2")):
         assert split.confirm(split.set(weight), 5)
         assert answer(front) == (200, version)
@@ -266,10 +263,7 @@ def test_confirmed_is_applied(front: Front):
 @pytest.mark.embedded
 def test_restore(front: Front):
     """All traffic goes to the live versions, whoever owned the split; where it is there already nothing is written."""
-    front.serve("web@1")
-    front.serve("web@2")
-    split = splits.open(front.split)
-    split.take("r2", [BOTH])
+    split = front.divide("r2", BOTH)
     assert split.confirm(split.set(100, BETA), 5)
     back = splits.restore(front.descriptor([LIVE]), "r1")
     assert (back.weight, back.cohort, back.release) == (0, None, "r1")
@@ -283,11 +277,7 @@ def test_restore(front: Front):
 @pytest.mark.embedded
 def test_clear(front: Front):
     """A release keeps the share that is its own, and takes away that of any other."""
-    front.serve("web@1")
-    front.serve("web@2")
-    split = splits.open(front.split)
-    split.take("r2", [BOTH])
-    split.set(25)
+    front.divide("r2", BOTH, 25)
     assert splits.clear(front.descriptor([LIVE]), "r2").weight == 25
     cleared = splits.clear(front.descriptor([LIVE]), "r3")
     assert (cleared.weight, cleared.routes, cleared.release) == (0, [LIVE], "before r3")
@@ -297,11 +287,7 @@ def test_clear(front: Front):
 @pytest.mark.embedded
 def test_abort(front: Front):
     """A step that fails after the canary takes all traffic back, and the share says why."""
-    front.serve("web@1")
-    front.serve("web@2")
-    split = splits.open(front.split)
-    split.take("r2", [BOTH])
-    assert split.confirm(split.set(100), 5)
+    split = front.divide("r2", BOTH, 100)
     splits.abort(front.descriptor([LIVE]), "smoke: " + "login failed " * 20)
     assert answer(front) == (200, "web@1")
     assert split.get().release.startswith("aborted: smoke: login failed login failed")
