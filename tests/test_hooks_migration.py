@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sluice.core.backup.manifest import Backup as Made
 from sluice.core.errors import Refused
 from sluice.core.store import Store
 from sluice.hooks.backup import BackupProvider
@@ -26,6 +27,18 @@ def run(given: dict[str, Any], phase: str = "expand", **more: Any) -> dict[str, 
 
 def saved(given: dict[str, Any]) -> dict[str, str]:
     return dict((BackupProvider().create(given).outs or {})["backups"])
+
+
+def edited(folder: Path, **facts: Any) -> Made:
+    """Change what the manifest of the one backup says, and write down anew that it was proved and rehearsed on."""
+    (made,) = shelf.load(folder)
+    assert made.drilled
+    assert made.rehearsed
+    path = Path(made.folder) / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+    shelf.record(made, made.drilled)
+    shelf.record(made, made.rehearsed)
+    return made
 
 
 def columns(store: Store) -> list[Any]:
@@ -86,13 +99,7 @@ def test_slow(store: Store, tmp_path: Path):
     """A dump, drill and rehearsal that took hours open the way: what counts is how long all has been ready."""
     given = props(store, tmp_path)
     backups = saved(given)
-    (made,) = shelf.load(tmp_path / "backups")
-    assert made.drilled
-    assert made.rehearsed
-    path = Path(made.folder) / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "made_at": time.time() - 20_000}))
-    shelf.record(made, made.drilled)
-    shelf.record(made, made.rehearsed)
+    edited(tmp_path / "backups", made_at=time.time() - 20_000)
     assert run(given, backups=backups)["revisions"] == {store.dbname: "0001"}
 
 
@@ -135,13 +142,7 @@ def test_another_server(store: Store, tmp_path: Path):
     """A backup of another server opens nothing, however well it was proved."""
     given = props(store, tmp_path)
     backups = saved(given)
-    (made,) = shelf.load(tmp_path / "backups")
-    assert made.drilled
-    assert made.rehearsed
-    path = Path(made.folder) / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "system": "7"}))
-    shelf.record(made, made.drilled)
-    shelf.record(made, made.rehearsed)
+    made = edited(tmp_path / "backups", system="7")
     with pytest.raises(Refused, match=rf"is from system 7, and the server is system {made.manifest.system}"):
         run(given, backups=backups)
 
