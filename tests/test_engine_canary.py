@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 
 import httpx
-import psutil
 import pytest
 
 from sluice.core.split import Route
@@ -113,9 +112,7 @@ def test_both_killed(engine: Engine) -> None:
     with engine.load():
         with engine.updating() as update:
             engine.wait(lambda: engine.at(50))
-            for process in psutil.Process(update.pid).children(recursive=True):
-                process.kill()
-            os.kill(update.pid, signal.SIGKILL)
+            engine.kill(update)
         assert engine.share.weight == 50
         engine.cancel()
         engine.release("1")
@@ -161,9 +158,7 @@ def test_a_new_release_takes_away_what_a_dead_one_left(engine: Engine) -> None:
     with engine.load():
         with engine.updating() as update:
             engine.wait(lambda: engine.at(10))
-            for process in psutil.Process(update.pid).children(recursive=True):
-                process.kill()
-            os.kill(update.pid, signal.SIGKILL)
+            engine.kill(update)
         engine.cancel()
         engine.configure("sluice:rollout", QUICK)
         engine.release("3", web={"CRASH": "it never starts"})

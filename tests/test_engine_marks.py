@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +10,8 @@ import pytest
 
 from sluice.core.record import Record
 from sluice.systems.splits.envoy import EnvoySplit
-from tests.fixtures.engine import Engine, Result, checkout
-from tests.test_engine_migrations import OFF, ask, register
+from tests.fixtures.engine import Engine, Result
+from tests.test_engine_migrations import ask, register, released, staged
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded]
 MARKS = [{"after": "1s", "window": "2s"}, {"after": "2s", "window": "1s"}, "30m"]
@@ -90,18 +89,11 @@ def test_marks(engine: Engine) -> None:
 @pytest.fixture
 def redcube() -> Iterator[Engine]:
     """Redcube 1.1.0 with its migration and one user, and one mark, with smoke tests, that is due; nobody else uses it."""
-    place = checkout()
-    engine = Engine(place, "staging")
     mark = {"after": "1s", "window": "2s", "smoke": True}
-    engine.config = {"sluice:rollout": {"ladder": [100], "soak": "1s", "samples": 0, "checks": OFF, "patience": "5s", "marks": [mark]}}
-    engine.configure("sluice:release", {"version": "1.1.0", "schema": {"redcube_users": "0001"}})
-    try:
-        assert engine.up().ok
+    with staged(patience="5s", marks=[mark]) as engine:
+        assert released(engine, "1.1.0", redcube_users="0001").ok
         register(engine, "ada@example.org")
         yield engine
-    finally:
-        engine.close()
-        shutil.rmtree(place)
 
 
 def test_user_sync(redcube: Engine) -> None:

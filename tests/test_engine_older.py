@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -16,8 +15,8 @@ import pytest
 import yaml
 
 from sluice.core.record import Record
-from tests.fixtures.engine import Engine, Result, checkout
-from tests.test_engine_migrations import OFF, USERS, ask, backups, history, register, released
+from tests.fixtures.engine import Engine, Result
+from tests.test_engine_migrations import USERS, ask, backups, history, register, released, staged
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded]
 MARK = {"0002_mark.sql": "alter table users add column mark text;", "0002_mark.down.sql": "alter table users drop column mark;"}
@@ -26,10 +25,7 @@ MARK = {"0002_mark.sql": "alter table users add column mark text;", "0002_mark.d
 @pytest.fixture(scope="module")
 def redcube() -> Iterator[Engine]:
     """Redcube 1.7.0, whose contract has dropped when sessions began; 1.1.0 is warm, and one user is logged in twice."""
-    place = checkout()
-    engine = Engine(place, "staging")
-    try:
-        engine.config = {"sluice:rollout": {"ladder": [100], "soak": "1s", "samples": 0, "checks": OFF}}
+    with staged() as engine:
         assert released(engine, "1.1.0", redcube_users="0001").ok
         register(engine, "ada@example.org")
         for _ in range(2):
@@ -37,9 +33,6 @@ def redcube() -> Iterator[Engine]:
         last = released(engine, "1.7.0", redcube_users="0007")
         assert last.ok, last.out
         yield engine
-    finally:
-        engine.close()
-        shutil.rmtree(place)
 
 
 def login(engine: Engine) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,9 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sluice.runtimes.process.folder import Folder
-from sluice.systems import process
-from tests.fixtures.front import wait
-from tests.fixtures.stack import TOY, left, place
+from tests.fixtures.stack import TOY, kill, left, place, running
 
 PROGRAM = """\
 import json, os, pulumi
@@ -125,15 +122,11 @@ class ProcessHarness:
 
     def _pid(self, kind: str) -> int:
         files = {"manager": self.folder.pidfile("supervisord"), "store": self.folder.server("store") / "data" / "postmaster.pid"}
-        pid = process.owner(files.get(kind, self.folder.pidfile(kind)))
-        assert pid is not None, f"{kind} does not run"
-        return pid
+        return running(files.get(kind, self.folder.pidfile(kind)), kind)
 
     def kill(self, kind: str) -> None:
         """See the protocol."""
-        pid = self._pid(kind)
-        os.kill(pid, signal.SIGKILL)
-        wait(lambda: process.started(pid) is None)
+        kill(self._pid(kind))
 
     def mark(self, name: str) -> object:
         """See the protocol."""
