@@ -11,15 +11,8 @@ from pulumi.dynamic import DiffResult, Resource
 from sluice.hooks.base import Hook, Props, due
 
 if TYPE_CHECKING:
-    from sluice.core.check import Check
     from sluice.core.clock import Clock
-    from sluice.core.reading import Reading
     from sluice.core.verdict import Verdict
-    from sluice.core.version import Version
-    from sluice.systems.splits.port import Split
-
-# Latencies are as new as the question before (systems/envoy.py): the first look is taken twice, this many seconds apart.
-MERGED = 0.5
 
 
 class MarkProvider(Hook):
@@ -77,6 +70,7 @@ def look(props: Props, clock: Clock) -> list[Verdict]:
     from sluice.hooks.gate import wait
     from sluice.hooks.smoke import SmokeProvider
     from sluice.systems import splits
+    from sluice.systems.sight import Sight
 
     sight = Sight(splits.open(props["split"]), [Version.read(one) for one in props["versions"]], clock)
     if props.get("smoke"):
@@ -85,46 +79,6 @@ def look(props: Props, clock: Clock) -> list[Verdict]:
     clock.wait(sight.begun + props["window"] - clock.now())
     rules = {"moment": Moment.MARK, "subject": _subject(props), "checks": props["checks"], "deadline": props["patience"]}
     return wait(Gate.read({**rules, "on": On(failed="fail")}), clock, sight.verdict)
-
-
-class Sight:
-    """What is seen since it was opened: the splitter's figures are counted from there, and logs are read from there."""
-
-    def __init__(self, split: Split, versions: list[Version], clock: Clock) -> None:
-        self.split, self.versions = split, {version.name: version for version in versions}
-        self.begun = clock.now()
-        split.figures(versions)
-        clock.wait(MERGED)
-        self.before = split.figures(versions)
-
-    def verdict(self, check: Check) -> Verdict:
-        """Ask and judge one check."""
-        from sluice.core.check import judge
-        from sluice.systems.ask import verdict
-
-        if check.ask.startswith("split."):
-            return judge(check, self._figures(check))
-        if check.ask.startswith("logs.") and "since" not in check.of:
-            check = check.model_copy(update={"of": {**check.of, "since": self.begun}})
-        return verdict(check)
-
-    def _figures(self, check: Check) -> Reading:
-        from dataclasses import replace
-
-        from sluice.core.errors import Unreachable
-        from sluice.core.reading import Number, Unasked
-        from sluice.core.traffic import reading
-
-        name = str(check.of["version"])
-        try:
-            whole = self.split.figures([self.versions[name]])[name]
-        except Unreachable as error:
-            return Unasked(str(error))
-        seen = reading(check, whole.since(self.before[name]))
-        if not isinstance(seen, Number) or not seen.evidence:
-            return seen
-        # Judged is what is so now. What came before is told beside it: an hour ago may have been worse.
-        return replace(seen, evidence=f"{seen.evidence} now, {whole.errors} of {whole.total} in all")
 
 
 def _subject(props: Props) -> str:

@@ -22,10 +22,19 @@ def refusals(databases: Sequence[Database], when: str, ask: Ask | None = None) -
 
     `when` is what a backup is asked for: pending or always; `ask` writes the command that would allow a way back.
     """
-    if named := [f"{one.name}: {why}" for one in databases if (why := odd(one.name))]:
+    if named := _odd(databases):
         return named
     wanted = schema.refusals(databases, ask)
     return wanted or [f"{one.name}: {why}" for one in databases if due(one, when) for why in _unable(one.store)]
+
+
+def unable(databases: Sequence[Database]) -> list[str]:
+    """Return why databases cannot be saved, or a backup of them not be restored beside them, wherever they are to go."""
+    return _odd(databases) or [f"{one.name}: {why}" for one in databases if not schema.bare(one) for why in _unable(one.store)]
+
+
+def _odd(databases: Sequence[Database]) -> list[str]:
+    return [f"{one.name}: {why}" for one in databases if (why := odd(one.name))]
 
 
 def due(database: Database, when: str) -> bool:
