@@ -36,6 +36,11 @@ def gather(stack: Stack, plan: Plan) -> list[Fact]:
     return [*_window(stack), *_approvals(stack, plan), *_content(stack, plan), *_required(stack, plan)]
 
 
+def standing(stack: Stack, plan: Plan) -> list[Fact]:
+    """Return the facts that a release would meet which has been let in before."""
+    return [*_window(stack), *_content(stack, plan)]
+
+
 def _window(stack: Stack) -> list[Fact]:
     why = closed(stack.settings.rollout.windows, stack.now)
     return [Fact(name="deployment window", ok=False, why=why)] if why else []

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,30 @@ class Pulumi:
             return None
         return str(value["value"]) if "objectValue" in value else json.dumps(value["value"])
 
+    def settings(self) -> dict[str, Any]:
+        """Return the stack's config as it is written, secrets left out: what may be shown."""
+        found: dict[str, Any] = self.json("config")
+        return {key: one.get("objectValue", one.get("value")) for key, one in found.items()}
+
+    def version(self) -> str:
+        """Return the CLI's version."""
+        return _run(["pulumi", "version"], self.folder).strip()
+
     def backend(self) -> str:
         """Return the address of the backend that is logged in to: the command knows no stack."""
         return str(json.loads(_run(["pulumi", "whoami", "--verbose", "--json"], self.folder))["url"])
+
+    def hear(self, *words: str, env: Mapping[str, str], limit: float) -> tuple[int, str]:
+        """Run a command with more variables, for at most so many seconds, and return its exit code and all that it says."""
+        quiet = [*self.argv(*words), "--non-interactive", "--color", "never"]
+        try:
+            done = subprocess.run(
+                quiet, cwd=self.folder, env={**_env(), **env}, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise Unreachable(f"`{typed(self.argv(*words))}` did not end within {limit:g} s") from None
+        return done.returncode, done.stdout
 
     def watch(self, *words: str) -> int:
         """Run a command that the user sees, and return its exit code. Ctrl-C reaches the CLI, which ends in its own way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,11 +14,13 @@ from sluice.core.rollback.past import Aim, Past, aim, pasts, release_id
 from sluice.core.settings.tree import RELEASE
 from sluice.core.store import Store
 from sluice.core.update import Update, outputs, proven, provider
+from sluice.core.version import Version
 from sluice.history import updates
 from sluice.history.pulumi import Pulumi
 
 # Resource types that hold what is asked here (docs/state.md).
 PROXY, POSTGRES, BACKUP = "process:Proxy", "process:Postgres", "sluice:Backup"
+SUPERVISOR, PROGRAM = "process:Supervisor", "process:Program"
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,26 @@ class Stack:
         """Return the splitter's descriptor; None where there is no front door."""
         found = next(self._made(PROXY), None)
         return found["split"] if found else None
+
+    @property
+    def root(self) -> str | None:
+        """Return the folder of a stack of the process runtime."""
+        found = next(self._made(SUPERVISOR), None)
+        return found.get("root") if found else None
+
+    @property
+    def running(self) -> list[tuple[Version, str]]:
+        """Return the versions that state says are there, each with its health path ("" of a worker)."""
+        # The path is in the packed spec, beside it in older stacks.
+        made = [
+            (one["descriptor"], json.loads(one["spec"]) if "spec" in one else one) for one in self._made(PROGRAM) if one.get("descriptor")
+        ]
+        return [(Version.read(descriptor), str(spec.get("health", ""))) for descriptor, spec in made]
+
+    @property
+    def servers(self) -> list[str]:
+        """Return the names of the database servers."""
+        return [str(one["name"]) for one in self._made(POSTGRES)]
 
     @property
     def shelf(self) -> str | None:

@@ -96,15 +96,18 @@ class Data:
         if not self.server:
             return pulumi.Output.from_input([])
         server = {**self._where(self.server), "tools": self.server.store.tools}
-        return pulumi.Output.all(**server).apply(lambda known: [self._one(name, known).wire() for name in self.on.args.databases])
+        return pulumi.Output.all(**server).apply(
+            lambda known: [self.one(name, Store(**known, dbname=name)).wire() for name in self.on.args.databases]
+        )
 
-    def _one(self, name: str, server: Mapping[str, Any]) -> Wanted:
+    def one(self, name: str, store: Store) -> Wanted:
+        """Return a database with what this release wants of it."""
         on = self.on
         target = on.stack.settings.release.schema_.get(name, "")
         known = any(name in record.schema_ for record in on.stack.proven[:1])
         migrations = facts.declared(on.args.migrations[name]) if target else {}
         leave, checks = facts.left(on.stack, on.plan), dict(on.args.proofs.get(name, {}))
-        wanted: dict[str, Any] = {"store": Store(**server, dbname=name), "target": target, "known": known, "checks": checks}
+        wanted: dict[str, Any] = {"store": store, "target": target, "known": known, "checks": checks}
         return Wanted(**wanted, downgrade=leave.downgrade, lossy=leave.of(name), **migrations)
 
     def _where(self, server: Database) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from sluice.core.version import Version
 
 def well(on: Scope, versions: Versions) -> Gate:
     """Ask every version of this release on its own address how it is."""
-    checks = versions.target.apply(lambda found: [check.wire() for check in _health(on, found)])
+    checks = versions.target.apply(lambda found: [check.wire() for check in healthy(on, found)])
     return Gate(
         f"{on.name}-health",
         **on.step,
@@ -33,7 +33,8 @@ def well(on: Scope, versions: Versions) -> Gate:
     )
 
 
-def _health(on: Scope, found: Mapping[str, Any]) -> Iterator[Check]:
+def healthy(on: Scope, found: Mapping[str, Any]) -> Iterator[Check]:
+    """Yield what is asked of the versions that were found, by service."""
     for version in map(Version.read, found.values()):
         yield health(version, on.plan.target[version.service].health)
         yield from on.args.well(version) if on.args.well else []

@@ -9,7 +9,7 @@ import pulumi
 from sluice.components import facts, marks
 from sluice.components.base import Component
 from sluice.components.flag import Flag
-from sluice.components.release import ledger, proofs, start, story
+from sluice.components.release import asked, ledger, proofs, start, story
 from sluice.components.release.args import ReleaseArgs
 from sluice.components.release.climb import climb
 from sluice.components.release.data import Data
@@ -37,6 +37,7 @@ class Release(Component):
         self.plan = planned(args, stack, runtime)
         on = Scope(owner=self, name=name, args=args, stack=stack, runtime=runtime, plan=self.plan)
         data, found = Data(on), facts.gather(stack, self.plan)
+        asked.answer(on, data)
         story.say(on, found, ledger.due(on))
         # A refused release must not keep what has died from being started again; and preflight asks the databases that there are.
         if not self.plan.first:
