@@ -13,6 +13,11 @@ from sluice.history.pulumi import Pulumi
 
 def held(pulumi: Pulumi, backend: str) -> list[str]:
     """Return a sentence for each lock on the stack, with what to do about it."""
+    return [said for said, _ in holders(pulumi, backend)]
+
+
+def holders(pulumi: Pulumi, backend: str) -> list[tuple[str, bool]]:
+    """Return for each lock on the stack its sentence, and whether its holder is surely dead."""
     address = urlsplit(backend)
     if address.scheme != "file":
         return []
@@ -21,15 +26,15 @@ def held(pulumi: Pulumi, backend: str) -> list[str]:
     return [_said(path, pulumi) for path in sorted(places)]
 
 
-def _said(path: Path, pulumi: Pulumi) -> str:
+def _said(path: Path, pulumi: Pulumi) -> tuple[str, bool]:
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):
-        return f"'{path}' holds the stack: `pulumi cancel --stack {pulumi.stack}` if nobody works on it"
+        return f"'{path}' holds the stack: `pulumi cancel --stack {pulumi.stack}` if nobody works on it", False
     who = f"pid {found.get('pid')} of {found.get('username')} on {found.get('hostname')} holds the stack since {found.get('timestamp')}"
     if found.get("hostname") == socket.gethostname() and not _alive(int(found.get("pid", 0))):
-        return f"{who}, and is dead: run `pulumi cancel --yes --stack {pulumi.stack}`"
-    return f"{who}: wait for its end, or end it with `sluice abort --stack {pulumi.stack}`"
+        return f"{who}, and is dead: run `pulumi cancel --yes --stack {pulumi.stack}`", True
+    return f"{who}: wait for its end, or end it with `sluice abort --stack {pulumi.stack}`", False
 
 
 def _alive(pid: int) -> bool:

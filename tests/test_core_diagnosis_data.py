@@ -67,7 +67,7 @@ def test_revision(revision: str, wanted: str, state: str, line: str):
 
 
 def test_beside():
-    """The newest copy is the restore point; older ones, rehearsals and what nobody knows are left over; what is another's is not looked at."""
+    """The newest copy is the restore point; older ones, rehearsals and what nobody knows are left over; what is another's is not."""
     point, old = scratch("shop", SECOND), scratch("shop", FIRST)
     aside, lost = "shop_aside_20260101t000000zcccc", "shop_aside_20260101t000000zdddd"
     names = dict.fromkeys(("shop", "postgres", point, old, f"{point}_trial", aside, lost, "shop_drill_mine", scratch("theirs", FIRST)), MIB)

@@ -71,6 +71,12 @@ def size(bytes: float) -> str:
 
 def psql(store: Store, query: str) -> str:
     """Write a question to a database as it is typed; the password stays in its file."""
-    words = [f"{store.tools}/psql" if store.tools else "psql", "-h", store.host, "-p", str(store.port), "-U", store.user]
+    return client(store, "psql", "-c", query)
+
+
+def client(store: Store, program: str, *words: str) -> str:
+    """Write the call of one of PostgreSQL's programs as it is typed; the password stays in its file."""
+    named = f"{store.tools.rstrip('/')}/{program}" if store.tools else program
+    where = ["-h", store.host, "-p", str(store.port), "-U", store.user, "-d", store.dbname]
     secret = f"PGPASSFILE={shlex.quote(store.passfile)} " if store.passfile else ""
-    return secret + shlex.join([*words, "-d", store.dbname, "-c", query])
+    return secret + shlex.join([named, *where, *words])

@@ -123,36 +123,29 @@ class Statement:
 
 def statements(store: Store, found: Sequence[Statement]) -> list[Finding]:
     """Judge the statements that are slow on average."""
+    return [_statement(store, one) for one in found if one.mean > SLOW]
+
+
+def _statement(store: Store, one: Statement) -> Finding:
+    seen, cause = (
+        f"`{words(one.query)}` takes {one.mean:.2f} s on average, {one.calls} times",
+        "an index may be missing, or its statistics are old",
+    )
     query = "select calls, mean_exec_time, query from pg_stat_statements order by total_exec_time desc limit 10"
-    return [
-        Finding(
-            area=AREA,
-            what=f"slow statement in '{store.dbname}'",
-            state=State.WARNING,
-            seen=f"`{words(one.query)}` takes {one.mean:.2f} s on average, {one.calls} times",
-            expected=f"at most {SLOW:g} s",
-            cause="an index may be missing, or its statistics are old",
-            next=psql(store, query),
-        )
-        for one in found
-        if one.mean > SLOW
-    ]
+    told = {"seen": seen, "expected": f"at most {SLOW:g} s", "cause": cause, "next": psql(store, query)}
+    return Finding(area=AREA, what=f"slow statement in '{store.dbname}'", state=State.WARNING, **told)
 
 
 def indexes(store: Store, invalid: Sequence[tuple[str, str]]) -> list[Finding]:
     """Judge indexes, each with its table, that are there and are not used; both names are as SQL writes them."""
-    return [
-        Finding(
-            area=AREA,
-            what=f"index {index} in '{store.dbname}'",
-            state=State.PROBLEM,
-            seen="invalid",
-            expected="valid, or not there",
-            cause=f"a `create index concurrently` on {table} failed or was ended: every write pays for it, no query uses it",
-            next=psql(store, f"reindex index concurrently {index}"),
-        )
-        for index, table in invalid
-    ]
+    return [_index(store, *one) for one in invalid]
+
+
+def _index(store: Store, index: str, table: str) -> Finding:
+    cause = f"a `create index concurrently` on {table} failed or was ended: every write pays for it, no query uses it"
+    mend = psql(store, f"reindex index concurrently {index}")
+    told = {"seen": "invalid", "expected": "valid, or not there", "cause": cause, "next": mend}
+    return Finding(area=AREA, what=f"index {index} in '{store.dbname}'", state=State.PROBLEM, **told)
 
 
 @dataclass(frozen=True)
@@ -190,19 +183,14 @@ def _slot(store: Store, one: Slot) -> Finding:
 
 def age(store: Store, oldest: Mapping[str, int]) -> list[Finding]:
     """Judge how many transactions ago each database was frozen."""
-    return [
-        Finding(
-            area=AREA,
-            what=f"transaction age of '{name}'",
-            state=State.PROBLEM,
-            seen=f"{number / 1e6:.0f} million transactions",
-            expected=f"at most {AGE / 1e6:.0f} million",
-            cause="vacuum does not get through: an old transaction, a slot, or a prepared transaction holds it back",
-            next=psql(store.at(name), "vacuum (freeze, verbose)"),
-        )
-        for name, number in oldest.items()
-        if number > AGE
-    ]
+    return [_aged(store.at(name), number) for name, number in oldest.items() if number > AGE]
+
+
+def _aged(store: Store, number: int) -> Finding:
+    cause = "vacuum does not get through: an old transaction, a slot, or a prepared transaction holds it back"
+    seen, expected = f"{number / 1e6:.0f} million transactions", f"at most {AGE / 1e6:.0f} million"
+    told = {"seen": seen, "expected": expected, "cause": cause, "next": psql(store, "vacuum (freeze, verbose)")}
+    return Finding(area=AREA, what=f"transaction age of '{store.dbname}'", state=State.PROBLEM, **told)
 
 
 @dataclass(frozen=True)

@@ -180,19 +180,12 @@ def _variable(name: str, seen: str, expected: str, cause: str, next: str) -> Fin
 
 def tools(missing: Sequence[str], versions: Sequence[str]) -> list[Finding]:
     """Judge the programs that an update starts."""
-    absent = [
-        Finding(
-            area=STACK,
-            what=f"program '{name}'",
-            state=State.PROBLEM,
-            seen="not on PATH",
-            expected="there",
-            cause="an update cannot start it",
-            next="make setup && . scripts/env",
-        )
-        for name in missing
-    ]
-    return absent or [fine(STACK, "programs", ", ".join(versions))]
+    return [_tool(name) for name in missing] or [fine(STACK, "programs", ", ".join(versions))]
+
+
+def _tool(name: str) -> Finding:
+    told = {"seen": "not on PATH", "expected": "there", "cause": "an update cannot start it", "next": "make setup && . scripts/env"}
+    return Finding(area=STACK, what=f"program '{name}'", state=State.PROBLEM, **told)
 
 
 def late(area: str, what: str, limit: float) -> Finding:

@@ -1,0 +1,135 @@
+"""What `doctor` asks of services, their front door, and their supervisor."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from sluice.core.diagnosis import machine, stack
+from sluice.core.diagnosis.finding import Finding, fine
+from sluice.core.diagnosis.stack import Answer
+from sluice.core.errors import SluiceError, Unreachable
+from sluice.core.split import Share
+from sluice.core.version import Version
+from sluice.history.scene import Scene
+from sluice.systems import files
+from sluice.systems import machine as here
+
+
+def traffic(scene: Scene) -> list[Finding]:
+    """Ask the splitter who has the traffic."""
+    share = _share(scene)
+    proven = scene.seen.live.names if scene.seen.live else set[str]()
+    doors = {f"{route.service} {route.prefix}": share.weights(route) for route in share.routes}
+    return stack.traffic(doors, sorted(proven), busy=scene.busy)
+
+
+def _share(scene: Scene) -> Share:
+    from sluice.systems import splits
+
+    return splits.open(scene.seen.split).get() if scene.seen.split else Share()
+
+
+def _serves(scene: Scene, name: str) -> bool:
+    """Say whether a version has traffic; where nobody can say, it may."""
+    try:
+        return _share(scene).carries(name)
+    except Unreachable:
+        return True
+
+
+def version(scene: Scene, one: Version, health: str) -> list[Finding]:
+    """Ask a version on its own address; a worker, which has none, is only looked for."""
+    family, serves = here.family(Path(one.pidfile)), _serves(scene, one.name)
+    if not one.url:
+        runs = bool(family)
+        return [
+            fine(stack.SERVICES, one.name, "runs")
+            if runs
+            else stack.gone(stack.SERVICES, one.name, "does not run", "its process has ended")
+        ]
+    port = int(one.url.rpartition(":")[2])
+    heard = here.listeners([port]).get(port)
+    stranger = f"'{heard.name}' (pid {heard.pid})" if heard and heard.pid and heard.pid not in family else ""
+    answer = _get(one.url + health, scene.limit)
+    return [stack.version(one.name, answer, runs=bool(family), serves=serves, stranger=stranger, log=one.log)]
+
+
+def door(scene: Scene, name: str, url: str) -> list[Finding]:
+    """Ask for a service through the front door."""
+    return [stack.door(name, _get(url, scene.limit))]
+
+
+def _get(url: str, limit: float) -> Answer:
+    from sluice.systems import http
+
+    begun = time.monotonic()
+    try:
+        with http.answer({"url": url}, limit) as response:
+            return Answer(url, response.status_code, seconds=time.monotonic() - begun)
+    except Unreachable as error:
+        return Answer(url, 0, str(error))
+
+
+def envoy(scene: Scene) -> list[Finding]:
+    """Ask Envoy's admin interface whether it is up, and whether it follows the routes that it was given."""
+    from sluice.systems import envoy as proxy
+    from sluice.systems import splits
+
+    split = scene.seen.split
+    if split is None:
+        return []
+    try:
+        followed, told = proxy.revision(split["admin"], split["route"]), str(splits.open(split).told().get("revision", ""))
+    except Unreachable as error:
+        return [stack.gone(stack.SERVICES, "envoy", str(error), "the proxy does not run, or hangs")]
+    if told and followed != told:
+        cause = "it has not taken over the last change of the routes"
+        return [stack.gone(stack.SERVICES, "envoy", f"follows revision '{followed}', told was '{told}'", cause)]
+    return [fine(stack.SERVICES, "envoy", f"admin answers, routes of revision '{followed}'")]
+
+
+def supervisord(scene: Scene) -> list[Finding]:
+    """Ask supervisord what runs."""
+    from sluice.systems.supervisord import Supervisord
+
+    split, names = scene.seen.split, [one.name for one, _ in scene.seen.running]
+    if split is None:
+        return []
+    # Its socket is beside that of Envoy's admin interface.
+    path = Path(split["admin"]).with_name("supervisor.sock")
+    try:
+        programs = Supervisord(path, timeout=scene.limit).programs()
+    except SluiceError as error:
+        cause = "nobody starts again what ends, until the next update"
+        return [stack.gone(stack.SERVICES, "supervisord", str(error).partition(" (")[0], cause)]
+    states = {name: (one.state, one.why) for name, one in programs.items()}
+    return stack.programs(states, names, [name for name in names if _serves(scene, name)])
+
+
+def ports(scene: Scene) -> list[Finding]:
+    """Look who listens on the ports that the stack has given to its programs."""
+    assert scene.root
+    known: dict[str, int] = files.read(scene.root / "run" / "ports.json") or {}
+    heard = here.listeners(known.values())
+    return machine.ports(known, heard, {name: here.family(scene.pidfile(name)) for name in known})
+
+
+def strays(scene: Scene) -> list[Finding]:
+    """Look for processes in the stack's folder that no program of it has started."""
+    import os
+
+    assert scene.root
+    pidfiles = [*(scene.root / "run").glob("*.pid"), *(scene.pidfile(name) for name in scene.seen.servers)]
+    known = [os.getpid(), *(pid for pidfile in pidfiles for pid in here.family(pidfile))]
+    return machine.orphans(here.strays(scene.root, known), str(scene.root), busy=scene.busy)
+
+
+def secrets(scene: Scene) -> list[Finding]:
+    """Look at the files that hold secrets: there, and for their owner alone."""
+    assert scene.root
+    passfiles = {store.passfile for store in scene.seen.stores.values() if store.passfile}
+    places = [*(("password file", path) for path in sorted(passfiles))]
+    places += [("secret variables", str(path)) for path in sorted((scene.root / "secrets").glob("*.env"))]
+    bad = [found for kind, path in places if (found := stack.private(kind, path, here.mode(Path(path))))]
+    return bad or [fine(stack.STACK, "files with secrets", f"{len(places)}, each for its owner alone")]

@@ -1,0 +1,42 @@
+"""A stack as `doctor` looks at it: its state, and where its things are on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sluice.core.store import Store
+from sluice.history.stack import Stack
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A stack that is looked at. `long`, in seconds, is when a transaction or a statement is told; `held` are the locks on the stack."""
+
+    seen: Stack
+    held: Sequence[tuple[str, bool]]
+    long: float
+    limit: float
+
+    @property
+    def busy(self) -> bool:
+        """Say whether an update may be at work."""
+        return any(not dead for _, dead in self.held)
+
+    @cached_property
+    def root(self) -> Path | None:
+        """Return the folder of the stack's programs, where it is on this machine."""
+        place = Path(self.seen.root) if self.seen.root else None
+        return place if place and place.is_dir() else None
+
+    @cached_property
+    def store(self) -> Store | None:
+        """Return one of the databases, through which their server is asked."""
+        return next(iter(self.seen.stores.values()), None)
+
+    def pidfile(self, name: str) -> Path:
+        """Return the file with the process number of a program, or of a database server."""
+        root = self.root or Path("/nonexistent")
+        return root / "postgres" / name / "data" / "postmaster.pid" if name in self.seen.servers else root / "run" / f"{name}.pid"
