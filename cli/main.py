@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from sluice.cli import abort, history, plan, release, rollback, say, status
+from sluice.cli import abort, backup, check, doctor, history, plan, release, rollback, say, status
 from sluice.core.errors import SluiceError
 
 app = typer.Typer(
@@ -19,7 +19,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (release.release, status.status, history.history, plan.plan, rollback.rollback, abort.abort):
+for verb in (
+    release.release,
+    status.status,
+    history.history,
+    plan.plan,
+    rollback.rollback,
+    abort.abort,
+    doctor.doctor,
+    check.check,
+    backup.backup,
+):
     app.command()(verb)
 
 

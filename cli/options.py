@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -21,3 +22,16 @@ Rate = Annotated[float | None, typer.Option("--rate", help="The share of request
 Severity = Annotated[str | None, typer.Option("--severity", help="P0 to P3, where people know better than the table.")]
 
 HERE = Path()
+
+
+@dataclass(frozen=True)
+class At:
+    """The stack that is meant: by its program's folder and its name, None for the selected one."""
+
+    cwd: Path
+    stack: str | None
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder as it is found from anywhere."""
+        return self.cwd.resolve()

@@ -1,4 +1,4 @@
 """The fixtures are plugins, one file for each kind of server."""
 
-NAMES = ("engine", "front", "mlflow", "mock", "planted", "postgres", "somebody", "stack", "redcube", "store", "web")
+NAMES = ("engine", "front", "mlflow", "mock", "planted", "postgres", "somebody", "stack", "redcube", "shop", "store", "web")
 pytest_plugins = [f"tests.fixtures.{name}" for name in NAMES]

@@ -17,7 +17,19 @@ CLAIMED: dict[str, tuple[str, ...]] = {
     "004": (),
     "000": ("### 1. Pre-Deployment Backup", "### 6. Run Database Migrations"),
     "001": ("## Database Migration Deployment",),
-    "002": ("### Backup Verification", "### Step 2: Database Backup", "### Step 3: Database Migration", "### Issue: Migration fails"),
+    "002": (
+        "### Environment Validation",
+        "### Backup Verification",
+        "### Step 2: Database Backup",
+        "### Step 3: Database Migration",
+        "### Step 7: Health Verification",
+        "### Step 8: Smoke Tests",
+        "### Issue: Migration fails",
+        "### Issue: Service won't start",
+        "### Issue: Health checks failing",
+        "### Issue: Smoke tests failing",
+        "### Issue: Performance degradation",
+    ),
     "003": ("### 1. Pre-Deployment", "### 3. Deployment Steps"),
 }
 # An anchor is what identifies a line; the rest of it stays in the runbook.
