@@ -23,7 +23,7 @@ from sluice.core.store import Store
 from sluice.systems.migration_session import CONNECT, KEEP
 from sluice.systems.postgres import private
 
-PROGRAM = Path(__file__).with_name("alembic_child.py")
+PROGRAM = Path(__file__).with_name("alembic_child") / "__main__.py"
 # What a program needs to start at all; all else the team names.
 BASIC = ("PATH", "HOME", "LANG", "TMPDIR")
 # Long enough to import large packages from a cold disk.
