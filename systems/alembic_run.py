@@ -5,13 +5,11 @@ As with SQL files, a run expects to be alone: whoever calls it holds the databas
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import psycopg
 
-from sluice.core.clock import Clock, SystemClock
-from sluice.core.errors import MigrationFailed, Refused, SluiceError, Superseded, Unreachable
+from sluice.core.errors import MigrationFailed, SluiceError, Superseded, Unreachable
 from sluice.core.migration import tale
 from sluice.core.migration.alembic import Alembic
 from sluice.core.migration.history import Plan, Step
@@ -22,8 +20,8 @@ from sluice.systems import migration_table as table
 from sluice.systems.alembic_process import Child, clean, first, lost, started
 from sluice.systems.alembic_tree import heads, read
 from sluice.systems.migration_session import Session, Watch, opened, orphans, where
-from sluice.systems.migration_step import Run, Work, perform
-from sluice.systems.migrations import BUDGET, prepare
+from sluice.systems.migration_step import How, Run, Work, begun, perform
+from sluice.systems.migrations import prepare
 from sluice.systems.postgres import primary
 
 LATER = "the next `pulumi up` says what to look at"
@@ -38,33 +36,18 @@ OPEN = "select doing from sluice_history.migration where id = %s and state in ('
 DOING = "update sluice_history.migration set doing = %(number)s, error = %(error)s where id = %(id)s"
 
 
-def run(
-    spec: Alembic,
-    store: Store,
-    plan: Plan,
-    *,
-    check: Callable[[], object],
-    release: str = "",
-    by: str = "",
-    budget: float = BUDGET,
-    clock: Clock | None = None,
-    log: Callable[[str], object] = print,
-) -> list[str]:
+def run(spec: Alembic, store: Store, plan: Plan, **how: Unpack[How]) -> list[str]:
     """Run a plan, revision by revision, and return the names of what ran; what is raised is as in `systems.migrations.run`."""
-    if plan.refusals:
-        raise Refused(plan.refusals, headline=f"{where(store)} cannot be migrated to '{plan.target}':")
-    clock = clock or SystemClock()
-    job = Run(store, check, clock, log, clock.now() + budget, budget, release, by)
-    check()
+    run = begun(store, plan, how)
     if not plan.steps:
         return []
     prepare(store)
-    _begin(spec, job, plan)
+    _begin(spec, run, plan)
     with started(spec, store) as child:
         pid = int(first(child)["ready"])
         for step in plan.steps:
-            log(f"migration {step.migration.name}: {step.action}")
-            _perform(spec, job, child, pid, step)
+            run.log(f"migration {step.migration.name}: {step.action}")
+            _perform(spec, run, child, pid, step)
     return [step.migration.name for step in plan.steps]
 
 

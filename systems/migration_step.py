@@ -6,23 +6,25 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, Required, TypedDict, TypeVar
 
 import psycopg
 from psycopg import sql
 
-from sluice.core.clock import Clock
-from sluice.core.errors import MigrationFailed, Unreachable
+from sluice.core.clock import Clock, SystemClock
+from sluice.core.errors import MigrationFailed, Refused, Unreachable
 from sluice.core.migration import tale
 from sluice.core.migration.dirty import left
 from sluice.core.migration.file import Migration
-from sluice.core.migration.history import Step
+from sluice.core.migration.history import Plan, Step
 from sluice.core.migration.script import Query, Script, Statement
 from sluice.core.store import Store
 from sluice.systems import migration_table as table
 from sluice.systems.migration_session import Session, Watch, dumps, limit, opened, where
 from sluice.systems.postgres import primary
 
+# Seconds of waiting for locks and dumps: longer, and a person should look.
+BUDGET = 60.0
 # A lock that does not come in five tries over some seconds is held by somebody who stays.
 TRIES = 5
 # Seconds before the second try; each further wait is twice as long.
@@ -37,6 +39,17 @@ PROGRESS = 10.0
 QUESTION = 60.0
 
 
+class How(TypedDict, total=False):
+    """How a plan is run. `check` raises once the database's lock is lost; `budget`: seconds of waiting for locks and dumps in all."""
+
+    check: Required[Callable[[], object]]
+    release: str
+    by: str
+    budget: float
+    clock: Clock | None
+    log: Callable[[str], object]
+
+
 @dataclass(frozen=True)
 class Run:
     """What all steps of one run share; `deadline` ends waiting, not working."""
@@ -49,6 +62,17 @@ class Run:
     budget: float
     release: str
     by: str
+
+
+def begun(store: Store, plan: Plan, how: How) -> Run:
+    """Return what the steps of a plan share, while this run has the lock; Refused when the plan has refusals."""
+    if plan.refusals:
+        raise Refused(plan.refusals, headline=f"{where(store)} cannot be migrated to '{plan.target}':")
+    clock, budget = how.get("clock") or SystemClock(), how.get("budget", BUDGET)
+    told: dict[str, Any] = {"log": how.get("log", print), "release": how.get("release", ""), "by": how.get("by", "")}
+    run = Run(store=store, check=how["check"], clock=clock, deadline=clock.now() + budget, budget=budget, **told)
+    run.check()
+    return run
 
 
 T = TypeVar("T")

@@ -5,12 +5,12 @@ A run expects to be alone: whoever calls it holds the database's lock, and hands
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 import psycopg
 
-from sluice.core.clock import Clock, SystemClock
 from sluice.core.errors import ConfigError, Refused, Superseded, Unreachable
 from sluice.core.migration.file import Migration
 from sluice.core.migration.file import folder as parsed
@@ -19,11 +19,8 @@ from sluice.core.migration.row import Row
 from sluice.core.store import Store
 from sluice.systems import migration_table as table
 from sluice.systems.migration_session import Session, limit, opened, orphans, where
-from sluice.systems.migration_step import QUESTION, Run, perform
+from sluice.systems.migration_step import QUESTION, How, Run, begun, perform
 from sluice.systems.postgres import primary
-
-# Seconds of waiting for locks and dumps: longer, and a person should look.
-BUDGET = 60.0
 
 
 def read(folder: Path) -> list[Migration]:
@@ -50,33 +47,18 @@ def look(store: Store) -> list[Row]:
         raise Unreachable(f"{where(store)}: {primary(error)}") from None
 
 
-def run(
-    store: Store,
-    plan: Plan,
-    *,
-    check: Callable[[], object],
-    release: str = "",
-    by: str = "",
-    budget: float = BUDGET,
-    clock: Clock | None = None,
-    log: Callable[[str], object] = print,
-) -> list[str]:
+def run(store: Store, plan: Plan, **how: Unpack[How]) -> list[str]:
     """Run a plan, step by step, and return the names of what ran.
 
-    `budget`: seconds of waiting for locks and dumps in all. Refused when the plan has refusals; MigrationFailed at the first step
-    that does not go through; Superseded when the history is not the planned one; whatever `check` raises, which leaves the row as it
-    is, since the lock may be another's by then.
+    Refused when the plan has refusals; MigrationFailed at the first step that does not go through; Superseded when the history is not
+    the planned one; whatever `check` raises, which leaves the row as it is, since the lock may be another's by then.
     """
-    if plan.refusals:
-        raise Refused(plan.refusals, headline=f"{where(store)} cannot be migrated to '{plan.target}':")
-    clock = clock or SystemClock()
-    job = Run(store, check, clock, log, clock.now() + budget, budget, release, by)
-    check()
+    run = begun(store, plan, how)
     if plan.steps:
-        _prepare(job, plan)
+        _prepare(run, plan)
     for step in plan.steps:
-        log(f"migration {step.migration.name}: {step.action}")
-        perform(job, step)
+        run.log(f"migration {step.migration.name}: {step.action}")
+        perform(run, step)
     return [step.migration.name for step in plan.steps]
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, Unpack
 
-from sluice.core.database import Database, Downgrade
+from sluice.core.database import Database
 from sluice.core.migration import tree as rule
 from sluice.core.migration.dirty import begun
 from sluice.core.migration.file import Migration, rank
-from sluice.core.migration.history import Kind, Plan, plan, revision
+from sluice.core.migration.history import Plan, Wish, plan, revision
 from sluice.core.migration.revision import Tree
 from sluice.core.migration.row import Row
 from sluice.systems import migrations
+from sluice.systems.migration_step import How
 
 
 class Scheme(Protocol):
@@ -34,15 +35,13 @@ class Scheme(Protocol):
     def begun(self, target: str) -> Sequence[Row | Migration]:
         """Return of that what is in the database, as a whole or in part."""
 
-    def plan(
-        self, *, target: str, phase: Kind, compatible: bool = False, lossy: Collection[str] = (), downgrade: Downgrade | None = None
-    ) -> Plan:
+    def plan(self, **wish: Unpack[Wish]) -> Plan:
         """Return the way to a revision, as `core.migration.history.plan` does."""
 
     def prepare(self) -> None:
         """Make the tables that say what was run."""
 
-    def run(self, plan: Plan, **how: Any) -> list[str]:
+    def run(self, plan: Plan, **how: Unpack[How]) -> list[str]:
         """Run a plan, as `systems.migrations.run` does, with all that it takes."""
 
     def drift(self) -> list[str]:
@@ -75,19 +74,15 @@ class Files:
         """Leave out what has left nothing."""
         return [row for row in self.ahead(target) if begun(row)]
 
-    def plan(
-        self, *, target: str, phase: Kind, compatible: bool = False, lossy: Collection[str] = (), downgrade: Downgrade | None = None
-    ) -> Plan:
+    def plan(self, **wish: Unpack[Wish]) -> Plan:
         """Compare files with rows."""
-        return plan(
-            self.all(), migrations.look(self.store), target=target, phase=phase, compatible=compatible, lossy=lossy, downgrade=downgrade
-        )
+        return plan(self.all(), migrations.look(self.store), **wish)
 
     def prepare(self) -> None:
         """Make the history."""
         migrations.prepare(self.store)
 
-    def run(self, plan: Plan, **how: Any) -> list[str]:
+    def run(self, plan: Plan, **how: Unpack[How]) -> list[str]:
         """Send their statements."""
         return migrations.run(self.store, plan, **how)
 
@@ -126,13 +121,9 @@ class Revisions:
         """Take all of it: Alembic's own table has no more."""
         return self.ahead(target)
 
-    def plan(
-        self, *, target: str, phase: Kind, compatible: bool = False, lossy: Collection[str] = (), downgrade: Downgrade | None = None
-    ) -> Plan:
+    def plan(self, **wish: Unpack[Wish]) -> Plan:
         """Compare the tree with Alembic's own table."""
-        return rule.plan(
-            self.spec, self._tree(), *self._look(), target=target, phase=phase, compatible=compatible, lossy=lossy, downgrade=downgrade
-        )
+        return rule.plan(self.spec, self._tree(), *self._look(), **wish)
 
     def prepare(self) -> None:
         """Make the history, and Alembic's own table."""
@@ -140,7 +131,7 @@ class Revisions:
 
         alembic_run.ready(self.spec, self.store)
 
-    def run(self, plan: Plan, **how: Any) -> list[str]:
+    def run(self, plan: Plan, **how: Unpack[How]) -> list[str]:
         """Have the team's Python run it."""
         from sluice.systems import alembic_run
 

@@ -10,12 +10,13 @@ statement that allows it commits together with the count in its row, so that onl
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from itertools import takewhile
-from typing import Literal
+from typing import Literal, Required, TypedDict, Unpack
 
 from sluice.core.database import Downgrade
-from sluice.core.migration import dirty
+from sluice.core.migration import dirty, refusal
 from sluice.core.migration.file import DOWN, UP, Migration, rank, ranked
 from sluice.core.migration.row import Row
 from sluice.core.value import Value
@@ -66,29 +67,83 @@ def basis(rows: Sequence[Row]) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
-def plan(
-    files: Sequence[Migration],
-    rows: Sequence[Row],
-    *,
-    target: str,
-    phase: Kind,
-    compatible: bool = False,
-    lossy: Collection[str] = (),
-    downgrade: Downgrade | None = None,
-) -> Plan:
-    """Return the way to a revision; the empty target is the database before its first migration.
+class Wish(TypedDict, total=False):
+    """What is asked of a plan: the way to a revision; the empty target is the database before its first migration.
 
-    `expand` only goes forward and leaves contract files for `settle`, which makes the database exactly the target, backwards too.
+    `expand` only goes forward and leaves contracts for `settle`, which makes the database exactly the target, backwards too.
     `compatible`: the target's record says that it runs on a newer database; `lossy`: ids whose way back may lose data; `downgrade`:
     older code is coming, and what goes back does so around it: contracts in `expand`, expands in `settle`.
     """
-    way = _Way(files, rows, target, compatible, lossy)
-    way.compare()
-    if not way.refusals and downgrade:
-        way.older(phase, exact=downgrade == "exact")
-    elif not way.refusals:
-        way.expand() if phase == "expand" else way.settle()
-    return way.plan()
+
+    target: Required[str]
+    phase: Required[Kind]
+    compatible: bool
+    lossy: Collection[str]
+    downgrade: Downgrade | None
+
+
+def plan(files: Sequence[Migration], rows: Sequence[Row], **wish: Unpack[Wish]) -> Plan:
+    """Return the way of a database with these rows over SQL files."""
+    return _Files(files, rows, wish).plan()
+
+
+class Way(ABC):
+    """A plan in the making: what is the same for SQL files and an Alembic tree."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish, self.target, self.phase = wish, wish["target"], wish["phase"]
+        self.compatible, self.lossy = wish.get("compatible", False), wish.get("lossy", ())
+        self.steps: list[Step] = []
+        self.refusals: list[str] = []
+        self.notes: list[str] = []
+
+    @abstractmethod
+    def before(self) -> tuple[str, str]:
+        """Return where the database stands, and the digest of what a plan depends on."""
+
+    @abstractmethod
+    def back(self) -> bool:
+        """Say whether the database has anything beyond the target."""
+
+    @abstractmethod
+    def compare(self) -> None:
+        """Refuse a database of which it is not clear what comes next."""
+
+    @abstractmethod
+    def expand(self) -> None:
+        """Go forward until old and new code both run."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Make it exactly the target."""
+
+    @abstractmethod
+    def older(self, *, exact: bool) -> None:
+        """Go back around older code: to undo a contract is to expand, and to undo an expand is to contract."""
+
+    def plan(self) -> Plan:
+        """Find the way."""
+        self.compare()
+        if not self.refusals:
+            self._go(self.wish.get("downgrade"))
+        before, basis = self.before()
+        steps, refusals, notes = tuple(self.steps), tuple(self.refusals), tuple(self.notes)
+        return Plan(steps=steps, refusals=refusals, notes=notes, before=before, target=self.target, basis=basis)
+
+    def _go(self, downgrade: Downgrade | None) -> None:
+        if downgrade and self.back():
+            self.older(exact=downgrade == "exact")
+        elif self.phase == "expand":
+            self.expand()
+        else:
+            self.settle()
+
+    def around(self, contracts: Sequence[Row | Migration], expands: Sequence[Row | Migration]) -> None:
+        """Keep the steps of this phase; both are refused for what either could not do: the second one comes too late to find out."""
+        self.refusals += [] if self.refusals else refusal.buried(expands, self.target)
+        self.refusals += refusal.early(contracts) if self.phase == "settle" else []
+        mine = {one.id for one in (contracts if self.phase == "expand" else expands)}
+        self.steps = [step for step in self.steps if step.migration.id in mine]
 
 
 def _where(row: Row, file: Migration) -> str:
@@ -98,22 +153,22 @@ def _where(row: Row, file: Migration) -> str:
     return f", in {' and '.join(changed)}" if changed else ""
 
 
-class _Way:
-    """A plan in the making."""
+class _Files(Way):
+    """SQL files."""
 
-    def __init__(self, files: Sequence[Migration], rows: Sequence[Row], target: str, compatible: bool, lossy: Collection[str]) -> None:
+    def __init__(self, files: Sequence[Migration], rows: Sequence[Row], wish: Wish) -> None:
+        super().__init__(wish)
         self.files = sorted(files, key=ranked)
         self.rows = sorted(rows, key=lambda row: rank(row.id))
         self.by_id: Mapping[str, Migration] = {one.id: one for one in self.files}
-        self.target, self.compatible, self.lossy = target, compatible, lossy
-        self.steps: list[Step] = []
-        self.refusals: list[str] = []
-        self.notes: list[str] = []
 
-    def plan(self) -> Plan:
-        """Return what was found."""
-        steps, refusals, notes = tuple(self.steps), tuple(self.refusals), tuple(self.notes)
-        return Plan(steps=steps, refusals=refusals, notes=notes, before=revision(self.rows), target=self.target, basis=basis(self.rows))
+    def before(self) -> tuple[str, str]:
+        """Take it from the rows alone."""
+        return revision(self.rows), basis(self.rows)
+
+    def back(self) -> bool:
+        """Take rows with a higher number."""
+        return bool(self._ahead())
 
     # What is there, against what should be.
 
@@ -178,12 +233,11 @@ class _Way:
             if one.phase == "contract":
                 waiting.append(one)
             elif waiting:
-                self._stop(waiting[0], one)
+                self.refusals.append(refusal.late(waiting[0], one))
                 break
             else:
                 self._up(one)
-        if waiting:
-            self.notes.append(f"waits for settle: {', '.join(one.name for one in waiting)}")
+        self.notes += refusal.waits(waiting)
 
     def _wanted(self) -> list[Migration]:
         return [one for one in self._pending() if not self._beyond(one.id)]
@@ -191,24 +245,18 @@ class _Way:
     def _tolerate(self, row: Row) -> None:
         if not dirty.begun(row):
             return
-        fits = row.phase == "expand" or dirty.stands(row)
-        if self.compatible and fits:
-            self.notes.append(f"stays: '{row.name}' is newer than '{self.target}', which is said to run with it")
+        if self.compatible and (row.phase == "expand" or dirty.stands(row)):
+            self.notes.append(refusal.stays(row, self.target))
         elif dirty.stands(row):
-            why = f"the database has '{row.name}', newer than '{self.target}', whose record does not say that it runs with it"
-            self.refusals.append(f"{why}: release a revision from '{row.id}' on")
+            self.refusals.append(refusal.newer(row, self.target))
         else:
             self.refusals.append(f"{dirty.half(row)}, and newer than '{self.target}': release a revision from '{row.id}' on, to finish it")
 
-    def _stop(self, contract: Migration, one: Migration) -> None:
-        why = f"'{one.name}' cannot expand before '{contract.name}', a contract, which waits until old code is gone"
-        self.refusals.append(f"{why}: release '{contract.id}' first, and '{one.id}' after it has settled")
-
     def _up(self, one: Migration) -> None:
         row = next((row for row in self.rows if row.id == one.id), None)
-        start, refusal = dirty.resume(row, one) if row else (0, "")
-        if refusal:
-            self.refusals.append(refusal)
+        start, why = dirty.resume(row, one) if row else (0, "")
+        if why:
+            self.refusals.append(why)
         else:
             self.steps.append(Step(action="up", migration=one, start=start))
             self.notes += [dirty.onward(row, start)] if row else []
@@ -232,36 +280,23 @@ class _Way:
                 self._keep(row)
         for one in self._wanted():
             if one.phase == "expand" and not self._contracts(one):
-                self.refusals.append(
-                    f"'{one.name}' is an expand that has not run, so no new code can have proven itself on it: expand first"
-                )
+                self.refusals.append(refusal.unproven(one))
             else:
                 self._up(one)
 
     def _contracts(self, one: Migration) -> bool:
         return any(row.id == one.id and row.phase == "contract" and dirty.begun(row) for row in self.rows)
 
-    # Back, around older code: to undo a contract is to expand, and to undo an expand is to contract.
+    # Back, around older code.
 
-    def older(self, phase: Kind, *, exact: bool) -> None:
+    def older(self, *, exact: bool) -> None:
         """Undo contracts before the older code comes, and the expands below them, if asked for, once the newer code is gone."""
         begun = [row for row in self._ahead() if dirty.begun(row)]
         contracts = list(takewhile(lambda row: row.phase == "contract", begun))
         expands = begun[len(contracts) :]
         for row in contracts + (expands if exact else [row for row in expands if not dirty.stands(row)]):
             self._down(row)
-        self._apart(expands)
-        if phase == "settle" and contracts:
-            self.refusals.append(f"'{contracts[0].name}' is a contract, and goes back before the older code comes: expand first")
-        # Both phases are refused for what either could not do: the second one comes too late to find out.
-        mine = {row.id for row in (contracts if phase == "expand" else expands)}
-        self.steps = [step for step in self.steps if step.migration.id in mine]
-
-    def _apart(self, expands: Sequence[Row]) -> None:
-        buried = next((row for row in expands if row.phase == "contract"), None)
-        if buried and not self.refusals:
-            why = f"'{buried.name}' goes back before the older code comes, and '{expands[0].name}' after it only once newer code is gone"
-            self.refusals.append(f"{why}: go back to exactly '{buried.id}' first, and to '{self.target}' after that has settled")
+        self.around(contracts, expands)
 
     def _down(self, row: Row) -> None:
         if not dirty.begun(row):
@@ -270,20 +305,12 @@ class _Way:
         if row.state in ("running", "failed"):
             self.refusals.append(f"{dirty.half(row)}, so there is no way back from it: release a revision from '{row.id}' on, to finish it")
             return
-        if text := self._lost(row):
+        if text := refusal.lost(row, row.migration.way, self.lossy):
             self.refusals.append(text)
             return
-        start, refusal = dirty.back(row)
-        if refusal:
-            self.refusals.append(refusal)
+        start, why = dirty.back(row)
+        if why:
+            self.refusals.append(why)
         else:
             self.steps.append(Step(action="down", migration=row.migration, start=start))
             self.notes += [dirty.onward(row, start)] if row.state == "reverting" else []
-
-    def _lost(self, row: Row) -> str:
-        way = row.migration.way
-        if way == "restore-only":
-            return f"'{row.name}' has no way back but a restore: release a revision from '{row.id}' on, or restore a backup made before it"
-        if way == "lossy" and row.id not in self.lossy:
-            return f"going back from '{row.name}' loses data: allow it by name ('{row.id}'), or release a revision from '{row.id}' on"
-        return ""

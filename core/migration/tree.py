@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Unpack
 
-from sluice.core.database import Downgrade
+from sluice.core.migration import refusal
 from sluice.core.migration.alembic import Alembic
 from sluice.core.migration.dirty import TABLE
 from sluice.core.migration.file import Migration
-from sluice.core.migration.history import Kind, Plan, Step
+from sluice.core.migration.history import Plan, Step, Way, Wish
 from sluice.core.migration.revision import Revision, Tree, revises
 from sluice.core.migration.row import Row
 from sluice.core.migration.script import STATEMENT, Script, Wrong, split
@@ -91,51 +91,37 @@ def _back(row: Row, parents: Sequence[str], tree: Tree) -> Script | None:
     return Script(statements=tuple(found), statement_timeout=STATEMENT)
 
 
-def plan(
-    spec: Alembic,
-    tree: Tree,
-    heads: Sequence[str],
-    rows: Sequence[Row],
-    *,
-    target: str,
-    phase: Kind,
-    compatible: bool = False,
-    lossy: Collection[str] = (),
-    downgrade: Downgrade | None = None,
-) -> Plan:
-    """Return the way to a revision, as `core.migration.history.plan` does for files, with the same meaning of all that is asked."""
-    way = _Way(spec, tree, heads, rows, target, compatible, lossy)
-    way.compare()
-    if not way.refusals and way.ahead and downgrade:
-        way.older(phase, exact=downgrade == "exact")
-    elif not way.refusals:
-        way.expand() if phase == "expand" else way.settle()
-    facts: dict[str, Any] = {"refusals": tuple(way.refusals), "notes": tuple(way.notes), "before": revision(heads), "target": target}
-    return Plan(steps=tuple(way.steps), basis=basis(heads, rows), **facts)
+def plan(spec: Alembic, tree: Tree, heads: Sequence[str], rows: Sequence[Row], **wish: Unpack[Wish]) -> Plan:
+    """Return the way of a database that stands at these heads over a tree."""
+    return _Revisions(spec, tree, heads, rows, wish).plan()
 
 
-class _Way:
-    """A plan in the making."""
+class _Revisions(Way):
+    """The revisions of a tree."""
 
-    def __init__(
-        self, spec: Alembic, tree: Tree, heads: Sequence[str], rows: Sequence[Row], target: str, compatible: bool, lossy: Collection[str]
-    ) -> None:
-        self.spec, self.tree, self.heads, self.target, self.compatible, self.lossy = spec, tree, heads, target, compatible, lossy
+    def __init__(self, spec: Alembic, tree: Tree, heads: Sequence[str], rows: Sequence[Row], wish: Wish) -> None:
+        super().__init__(wish)
+        self.spec, self.tree, self.heads = spec, tree, heads
         self.rows = {row.id: row for row in rows}
         self.known = Known(tree, rows)
-        there, wanted = self.known.below(heads), self.known.below(target.split(JOIN))
+        there, wanted = self.known.below(heads), self.known.below(self.target.split(JOIN))
         self.there = there
-        self.pending, self.ahead = self.known.order(wanted - there), self.known.order(there - wanted)[::-1]
-        self.steps: list[Step] = []
-        self.refusals: list[str] = []
-        self.notes: list[str] = []
+        self.pending, self.newer = self.known.order(wanted - there), self.known.order(there - wanted)[::-1]
+
+    def before(self) -> tuple[str, str]:
+        """Take it from Alembic's own table, and the rows."""
+        return revision(self.heads), basis(self.heads, list(self.rows.values()))
+
+    def back(self) -> bool:
+        """Take what the target does not need."""
+        return bool(self.newer)
 
     # What is there, against what should be.
 
     def compare(self) -> None:
         """Refuse a tree or a database in which it is not clear what comes next."""
         self.refusals += [*self._tree(), *self._database(), *self._doubts()]
-        if self.pending and self.ahead and not self.refusals:
+        if self.pending and self.newer and not self.refusals:
             why = f"the database is at '{revision(self.heads)}', which is on another branch than '{self.target}'"
             self.refusals.append(f"{why}: release a revision that joins them (`alembic merge`)")
         changed = [row.name for row in self.rows.values() if row.id in self.there and self._other(row)]
@@ -174,73 +160,58 @@ class _Way:
 
     def expand(self) -> None:
         """Apply what old code can live with."""
-        for one in self.ahead:
-            self._tolerate(one)
+        for one in self.newer:
+            if self.compatible and one.phase == "expand":
+                self.notes.append(refusal.stays(one, self.target))
+            else:
+                self.refusals.append(refusal.newer(one, self.target))
         self._marks()
         contract = next((one for one in self.pending if one.phase == "contract"), None)
         until = self.pending.index(contract) if contract else len(self.pending)
         self.steps += [Step(action="up", migration=one) for one in self.pending[:until]]
-        waiting = self.pending[until:]
-        late = next((one for one in waiting if one.phase == "expand"), None)
+        late = next((one for one in self.pending[until:] if one.phase == "expand"), None)
         if contract and late:
-            why = f"'{late.name}' cannot expand before '{contract.name}', a contract, which waits until old code is gone"
-            self.refusals.append(f"{why}: release '{contract.id}' first, and '{late.id}' after it has settled")
-        elif waiting:
-            self.notes.append(f"waits for settle: {', '.join(one.name for one in waiting)}")
-
-    def _tolerate(self, one: Migration) -> None:
-        if self.compatible and one.phase == "expand":
-            self.notes.append(f"stays: '{one.name}' is newer than '{self.target}', which is said to run with it")
+            self.refusals.append(refusal.late(contract, late))
         else:
-            why = f"the database has '{one.name}', newer than '{self.target}', whose record does not say that it runs with it"
-            self.refusals.append(f"{why}: release a revision from '{one.id}' on")
+            self.notes += refusal.waits(self.pending[until:])
 
     def _marks(self) -> None:
         """Of a way back that was interrupted nothing has happened: it was one transaction."""
         rows = [row for row in self.rows.values() if row.state == "reverting" and row.id in self.there]
-        here = [row for row in rows if row.id not in {one.id for one in self.ahead}]
+        here = [row for row in rows if row.id not in {one.id for one in self.newer}]
         self.steps += [Step(action="mark", migration=self.known.revisions[row.id].migration) for row in here]
 
     # Exactly the target.
 
     def settle(self) -> None:
         """Apply contracts, or go back."""
-        for one in self.ahead:
+        for one in self.newer:
             self._down(one)
         self._marks()
         for one in self.pending:
             if one.phase == "expand":
-                why = f"'{one.name}' is an expand that has not run, so no new code can have proven itself on it: expand first"
-                self.refusals.append(why)
+                self.refusals.append(refusal.unproven(one))
             else:
                 self.steps.append(Step(action="up", migration=one))
 
-    def older(self, phase: Kind, *, exact: bool) -> None:
-        """Go back around older code: contracts before it comes, and the expands below them, if asked for, once the newer code is gone."""
-        first = next((place for place, one in enumerate(self.ahead) if one.phase == "expand"), len(self.ahead))
-        contracts, expands = self.ahead[:first], self.ahead[first:]
-        buried = next((one for one in expands if one.phase == "contract"), None)
+    def older(self, *, exact: bool) -> None:
+        """Undo contracts before the older code comes, and the expands below them, if asked for, once the newer code is gone."""
+        first = next((place for place, one in enumerate(self.newer) if one.phase == "expand"), len(self.newer))
+        contracts, expands = self.newer[:first], self.newer[first:]
         for one in contracts + (expands if exact else []):
             self._down(one)
-        if buried and not self.refusals:
-            why = f"'{buried.name}' would go back before the older code comes, but '{expands[0].name}' only once newer code is gone"
-            self.refusals.append(f"{why}: go back to exactly '{buried.id}' first, and to '{self.target}' after that has settled")
-        if phase == "settle" and contracts:
-            self.refusals.append(f"'{contracts[0].name}' is a contract, and goes back before the older code comes: expand first")
-        mine = {one.id for one in (contracts if phase == "expand" else expands)}
-        self.steps = [step for step in self.steps if step.migration.id in mine]
+        self.around(contracts, expands)
 
     def _down(self, one: Migration) -> None:
-        if one.way == "restore-only":
-            why = f"'{one.name}' has no way back but a restore: release a revision from '{one.id}' on, or restore a backup made before it"
-        elif one.way == "lossy" and one.id not in self.lossy:
-            why = f"going back from '{one.name}' loses data: allow it by name ('{one.id}'), or release a revision from '{one.id}' on"
-        elif one.id in self.known.kept and one.back is None:
-            why = f"'{one.name}' is not in '{self.spec.folder}', and its way back was not kept as SQL: go back from a checkout that has it"
+        if why := refusal.lost(one, one.way, self.lossy) or self._missing(one):
+            self.refusals.append(why)
         else:
             self.steps.append(Step(action="down", migration=self._standing(one)))
-            return
-        self.refusals.append(why)
+
+    def _missing(self, one: Migration) -> str:
+        if one.id not in self.known.kept or one.back is not None:
+            return ""
+        return f"'{one.name}' is not in '{self.spec.folder}', and its way back was not kept as SQL: go back from a checkout that has it"
 
     def _standing(self, one: Migration) -> Migration:
         """Return a migration whose kept way back leaves no row for a parent that is still below another revision."""
