@@ -31,7 +31,6 @@ SILENT = """
     select extract(epoch from clock_timestamp() - greatest(state_change, %s))::float from pg_stat_activity
     where pid = %s and state <> 'active'
 """
-COMMITTED = "select pg_xact_status(%s::text::xid8) = 'committed'"
 OPEN = "select doing from sluice_history.migration where id = %s and state in ('running', 'reverting')"
 DOING = "update sluice_history.migration set doing = %(number)s, error = %(error)s where id = %(id)s"
 
@@ -110,8 +109,6 @@ class Revised(Work):
     def __init__(self, run: Run, step: Step, session: Session, watch: Watch, child: Child, pid: int) -> None:
         super().__init__(run, step, session, watch)
         self.child, self.pid, self.said = child, pid, dict[str, Any]()
-        # The transaction that the revision began in.
-        self.own = ""
         self.script = self.migration.forward
 
     def go(self) -> None:
@@ -124,7 +121,6 @@ class Revised(Work):
         self._patiently(self._once)
 
     def _once(self) -> None:
-        self.own = ""
         self.child.say(self._order())
         stopped = self._answers()
         if stopped:
@@ -148,6 +144,7 @@ class Revised(Work):
     def _answers(self) -> SluiceError | None:
         """Answer what the revision asks before a statement and before its end, until it has ended; return what stopped it."""
         stopped: SluiceError | None = None
+        stop = ""
         while True:
             said = self._heard()
             if said is None:
@@ -157,7 +154,7 @@ class Revised(Work):
                 self.said = {key: clean(self.child.spec, value) if isinstance(value, str) else value for key, value in said.items()}
                 return stopped
             try:
-                stop = self._no(said)
+                stop = stop or self._no(said)
             except SluiceError as error:
                 stop, stopped = str(error), error
             self.child.say({"stop": stop})
@@ -188,27 +185,17 @@ class Revised(Work):
         return self._failed(why)
 
     def _died(self) -> MigrationFailed:
-        """Say that the program has ended; what it had committed unseen is in doubt."""
+        """Say that the program has ended; of what it had committed unseen its row has the doubt."""
         error = lost(self.child, self.migration.name)
         self.session.execute("select pg_terminate_backend(%s, 5000)", [self.pid])
-        if self._committed() and self._doing() == 0:
-            table.fail(self.session, self.migration.id, str(error), action=self.step.action, doing=1)
         return error
 
     def _doing(self) -> int | None:
-        """Return the statement that the history has as committed by itself; None when the revision has come to its end."""
+        """Return the statement in doubt, 0 when nothing of the revision was committed; None when it has come to its end."""
         found = self.session.execute(OPEN, [self.migration.id]).fetchone()
         return int(found[0]) if found else None
 
-    def _committed(self) -> bool:
-        """Ask the server what has become of the transaction that the revision began in."""
-        found = self.own and self.session.execute(COMMITTED, [self.own]).fetchone()
-        return bool(found and found[0])
-
     def _no(self, said: dict[str, Any]) -> str:
-        if said["ask"] == "own":
-            self.own = said["own"]
-            return ""
         self.run.check()
         if said["ask"] == "commit":
             return ""
@@ -223,7 +210,7 @@ class Revised(Work):
         if said["gone"]:
             now = "the connection is gone, and with it the transaction, unless it had just committed"
             return MigrationFailed(self._told(why, now, tale.AGAIN))
-        doing = max(said["at"], 1) if said["open"] or self._committed() else 0
+        doing = max(said["at"], 1) if said["open"] or self._doing() else 0
         table.fail(self.session, self.migration.id, why if not doing else f"{said['sql']}: {why}", action=self.step.action, doing=doing)
         if doing:
             return MigrationFailed(self._told(why, "it commits by itself, and what came before stays", LATER))

@@ -48,6 +48,16 @@ ALONE = (
 )
 
 
+# Ends its transaction by a way that nobody sees, and everybody who could know of it.
+BOTH = """
+import os
+if not op.get_context().as_sql:
+    op.get_bind().connection.dbapi_connection.commit()
+    os.kill(os.getppid(), 9)
+    os.kill(os.getpid(), 9)
+"""
+
+
 def deployer(store: Store, spec: Alembic, target: str, phase: str = "expand") -> subprocess.Popen[bytes]:
     database = {"store": store.wire(), "alembic": spec.wire(), "target": target}
     words = [sys.executable, "-c", DEPLOYER, json.dumps([database, phase])]
@@ -183,3 +193,14 @@ def test_an_interrupt_is_the_deployers(store: Store, tmp_path: Path):
     one.wait()
     until(idle(store), "ends")
     assert version(store) == ["aa1"]
+
+
+def test_an_unseen_commit_that_nobody_survives(store: Store, tmp_path: Path):
+    """A part that was committed by a way that nobody sees is in doubt, too, when deployer and child die with it: its row says so."""
+    spec = given(tmp_path, (f'op.execute("create table a (b int)"){BOTH}', 'op.execute("drop table a")'))
+    one = deployer(store, spec, "bb2")
+    assert one.wait() == -signal.SIGKILL
+    until(idle(store), "ends")
+    assert (version(store), rows(store)[-1], there(store, "a")) == (["aa1"], ("bb2", "running", 1), True)
+    with pytest.raises(Refused, match="'bb2_step_bb2' commits by itself, and was interrupted on its way after statement 0"):
+        go(store, spec, "bb2")

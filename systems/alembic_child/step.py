@@ -24,16 +24,17 @@ class Step:
     def __init__(self, lines: Lines, connection: Any, asked: Mapping[str, Any]) -> None:
         self.lines, self.connection, self.asked = lines, connection, asked
         self.at, self.sql, self.open, self.over = 0, "", False, False
-        self.own = ""
+        self.own, self.stop = "", ""
 
     def within(self, do: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the revision's function, after which the parent knows its transaction, whatever becomes of this program."""
+        """Return the revision's function, which begins with a doubt in its own transaction: only its end takes that away."""
 
         @wraps(do)
         def begun(*given: Any, **words: Any) -> Any:
             self._same()
-            self.own = self._now(self.connection)
-            self.lines.ask({"ask": "own", "own": self.own})
+            self.own = self._now()
+            # Who ends this transaction by a way that nobody sees leaves it behind, whoever dies with it.
+            self._raw(self.connection, self.asked["doing"], {"id": self.asked["revision"], "number": 1, "error": ""}, one=True)
             return do(*given, **words)
 
         return begun
@@ -42,16 +43,25 @@ class Step:
         """See that all files are those of the plan, also those that are only loaded on the way."""
         now = prints(self.asked["files"])
         if other := [file for file, print in self.asked["files"].items() if now[file] != print]:
-            raise Stopped(f"'{other[0]}' has changed since this was planned")
+            self._end(f"'{other[0]}' has changed since this was planned")
 
-    def _now(self, connection: Any) -> str:
-        with connection.connection.cursor() as cursor:
+    def _now(self) -> str:
+        with self.connection.connection.cursor() as cursor:
             cursor.execute("select pg_current_xact_id()::text")
             return str(cursor.fetchone()[0])
 
     def _broken(self) -> NoReturn:
         self.over = self.open = True
-        raise Stopped("it has ended its own transaction by a way that nobody sees: an `autocommit_block` is seen")
+        self._end("it has ended its own transaction by a way that nobody sees: an `autocommit_block` is seen")
+
+    def _on(self) -> None:
+        """Come no further once stopped, whatever the revision has caught."""
+        if self.stop:
+            self._end(self.stop)
+
+    def _end(self, why: str) -> NoReturn:
+        self.stop = self.stop or why
+        raise Stopped(self.stop)
 
     @property
     def said(self) -> str:
@@ -61,15 +71,10 @@ class Step:
 
     def before(self, connection: Any, sql: str) -> None:
         """Ask before a statement that is more than rows, and write down one that stays whatever comes."""
+        self._on()
         self.at, self.sql = self.at + 1, sql
         alone = connection.connection.dbapi_connection.autocommit
-        if (
-            self.own
-            and not alone
-            and not self.open
-            and not self.over
-            and not connection.connection.dbapi_connection.info.transaction_status
-        ):
+        if self.own and not (alone or self.open or self.over or connection.connection.dbapi_connection.info.transaction_status):
             self._broken()
         # What commits by itself, and what may be several statements, is asked for too.
         if alone or ";" in sql or not ROWS.match(sql):
@@ -89,6 +94,7 @@ class Step:
 
     def commit(self, connection: Any) -> None:
         """Write down, with a part of a revision that stays, that it does."""
+        self._on()
         if not self.over:
             self.at += 1
             self._mark(connection)
@@ -97,7 +103,10 @@ class Step:
     def _ask(self, said: Mapping[str, Any]) -> None:
         # What is stopped, or is asking for its end, commits no part of itself any more.
         self.over = True
-        self.lines.ask(said)
+        try:
+            self.lines.ask(said)
+        except Stopped as stop:
+            self._end(str(stop))
         self.over = False
 
     def _mark(self, connection: Any) -> None:
@@ -106,16 +115,16 @@ class Step:
 
     def apply(self, **_: Any) -> None:
         """Change the history in the transaction of the revision, the last thing before it ends."""
-        connection = self.connection
+        self._on()
         self._same()
-        if not self.open and self._now(connection) != self.own:
+        if not self.open and self._now() != self.own:
             self._broken()
         self._ask({"ask": "commit"})
-        self._raw(connection, self.asked["end"], self.asked["given"], one=True)
+        self._raw(self.connection, self.asked["end"], self.asked["given"], one=True)
         self.over = True
 
     def _raw(self, connection: Any, query: str, given: Mapping[str, Any], *, one: bool = False) -> None:
         with connection.connection.cursor() as cursor:
             cursor.execute(query, given)
             if one and cursor.rowcount != 1:
-                raise Stopped("the row of this revision in sluice_history.migration is not as this run left it: another run is at work")
+                self._end("the row of this revision in sluice_history.migration is not as this run left it: another run is at work")
