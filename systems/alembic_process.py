@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from sluice.core.errors import ConfigError, MigrationFailed
 from sluice.core.migration.alembic import Alembic
+from sluice.core.migration.script import LOCK
 from sluice.core.secret import MASK, redact
 from sluice.core.store import Store
 from sluice.systems.migration_session import CONNECT, KEEP
@@ -29,6 +30,8 @@ BASIC = ("PATH", "HOME", "LANG", "TMPDIR")
 # Long enough to import large packages from a cold disk.
 LOAD = 120.0
 SOON = 1.0
+# So that the next deployer knows whose a session was.
+NAME = "sluice migration"
 # Of what it printed: enough for its reason.
 TAIL = 2000
 PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^\s@]+)@")
@@ -66,6 +69,10 @@ class Child:
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(SOON)
         return self.process.returncode is not None
+
+    def why(self, within: float) -> str:
+        """Say why it gave no answer within so many seconds."""
+        return self.last() if self.over() else f"nothing came within {within:.0f} s"
 
     def last(self) -> str:
         """Return the last line that it printed, as far as it is for people."""
@@ -142,14 +149,31 @@ def first(child: Child) -> dict[str, Any]:
     found = child.hear(LOAD)
     if found and "error" not in found:
         return found
-    why = clean(child.spec, found["error"]) if found else child.last() if child.over() else f"nothing came within {LOAD:.0f} s"
+    why = clean(child.spec, found["error"]) if found else child.why(LOAD)
     raise ConfigError([f"the Alembic tree '{child.spec.folder}' cannot be loaded: {why}"])
 
 
+def asked(child: Child, words: Mapping[str, Any], within: float, what: str) -> dict[str, Any]:
+    """Ask for something that is no revision, and return the answer; MigrationFailed when none comes within so many seconds."""
+    limits = {"lock": milliseconds(LOCK), "statement": milliseconds(within), "name": NAME}
+    child.say({**words, **limits})
+    found = child.hear(within)
+    if found is None:
+        raise MigrationFailed(f"{what}: {child.why(within)}")
+    return found
+
+
+def milliseconds(seconds: float) -> str:
+    """Write a time limit as the server reads it."""
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
 def lost(child: Child, name: str) -> MigrationFailed:
-    """Return what is said when the program ended in the middle of a revision."""
-    code = child.process.wait(10)
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+    """Return what is said when the program ended, or hung up, in the middle of a revision."""
+    over = child.over()
+    child.process.kill()
+    code = child.process.wait()
+    how = "hung up, and was ended" if not over else f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
     why = f"its Python {how} ({child.last()})"
     return MigrationFailed(f"migration '{name}' failed: {why}; its transaction is gone unless it had just committed: `pulumi up` finds out")
 
@@ -165,4 +189,4 @@ def _environment(spec: Alembic) -> dict[str, str]:
 def _connection(spec: Alembic, store: Store) -> dict[str, Any]:
     private(store.passfile or None)
     path = {"options": "-c search_path=" + spec.search_path.replace("\\", "\\\\").replace(" ", "\\ ")} if spec.search_path else {}
-    return {**store.of, **KEEP, **path, "connect_timeout": CONNECT, "application_name": "sluice migration", "client_encoding": "utf8"}
+    return {**store.of, **KEEP, **path, "connect_timeout": CONNECT, "application_name": NAME, "client_encoding": "utf8"}

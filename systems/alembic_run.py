@@ -17,20 +17,24 @@ from sluice.core.migration.revision import makes, refusal
 from sluice.core.migration.tree import basis
 from sluice.core.store import Store
 from sluice.systems import migration_table as table
-from sluice.systems.alembic_process import Child, clean, first, lost, started
+from sluice.systems.alembic_process import LOAD, NAME, Child, asked, clean, first, lost, milliseconds, started
 from sluice.systems.alembic_tree import heads, read
 from sluice.systems.migration_session import Session, Watch, opened, orphans, where
 from sluice.systems.migration_step import How, Run, Work, begun, perform
 from sluice.systems.migrations import prepare
 from sluice.systems.postgres import primary
 
+GONE = "the connection is gone, and with it the transaction, unless it had just committed"
 LATER = "the next `pulumi up` says what to look at"
+UNSAID: dict[str, Any] = {"at": 0, "sql": "", "where": "", "open": False, "gone": False}
 # How often a revision that says nothing is looked after.
 POLL = 1.0
-SILENT = """
-    select extract(epoch from clock_timestamp() - greatest(state_change, %s))::float from pg_stat_activity
-    where pid = %s and state <> 'active'
-"""
+# Seconds to look at every table of a large database, and at what `env.py` thinks of each.
+COMPARE = 600.0
+# A process number may be another session's by now, which began later.
+OURS = "from pg_stat_activity where pid = %(pid)s and backend_start < %(since)s"
+SILENT = f"select state <> 'active', extract(epoch from clock_timestamp() - greatest(state_change, %(asked)s))::float {OURS}"
+END = f"select pg_terminate_backend(pid, 5000) {OURS}"
 OPEN = "select doing from sluice_history.migration where id = %s and state in ('running', 'reverting')"
 DOING = "update sluice_history.migration set doing = %(number)s, error = %(error)s where id = %(id)s"
 
@@ -50,26 +54,21 @@ def run(spec: Alembic, store: Store, plan: Plan, **how: Unpack[How]) -> list[str
     return [step.migration.name for step in plan.steps]
 
 
-def ready(spec: Alembic, store: Store) -> None:
-    """Make the history's table, and Alembic's own."""
+def ready(spec: Alembic, store: Store, *, within: float = LOAD) -> None:
+    """Make the history's table, and Alembic's own, in so many seconds."""
     prepare(store)
     with started(spec, store) as child:
         first(child)
-        child.say({"do": "prepare"})
-        if child.hear() is None:
-            raise MigrationFailed(f"Alembic's own table cannot be made in {where(store)}: {child.last()}")
+        asked(child, {"do": "prepare"}, within, f"Alembic's own table cannot be made in {where(store)}")
 
 
-def drift(spec: Alembic, store: Store) -> list[str]:
+def drift(spec: Alembic, store: Store, *, within: float = COMPARE) -> list[str]:
     """Return how the models of `env.py` differ from a database, a line each; none where there are no models."""
     if not read(spec).models:
         return []
     with started(spec, store) as child:
         first(child)
-        child.say({"do": "drift"})
-        found = child.hear()
-        if found is None:
-            raise MigrationFailed(f"the models of '{spec.folder}' cannot be compared with {where(store)}: {child.last()}")
+        found = asked(child, {"do": "drift"}, within, f"the models of '{spec.folder}' cannot be compared with {where(store)}")
         return [clean(spec, line) for line in found["drift"]]
 
 
@@ -94,7 +93,7 @@ def _perform(spec: Alembic, job: Run, child: Child, pid: int, step: Step) -> Non
     if step.action not in ("up", "down") or step.migration.id not in here:
         perform(job, step)  # what an older checkout lacks goes back by the SQL that was kept
         return
-    name = f"sluice migration {step.migration.id}"
+    name = f"{NAME} {step.migration.id}"
     try:
         with opened(job.store, f"{name} history") as session, opened(job.store, f"{name} watch") as second, Watch(second, pid) as watch:
             Revised(job, step, session, watch, child, pid).go()
@@ -108,8 +107,9 @@ class Revised(Work):
 
     def __init__(self, run: Run, step: Step, session: Session, watch: Watch, child: Child, pid: int) -> None:
         super().__init__(run, step, session, watch)
-        self.child, self.pid, self.said = child, pid, dict[str, Any]()
+        self.child, self.said = child, UNSAID
         self.script = self.migration.forward
+        self.ours = {"pid": pid, "since": self._time()}
 
     def go(self) -> None:
         """Run the revision; MigrationFailed when it did not go through."""
@@ -134,9 +134,12 @@ class Revised(Work):
     def _order(self) -> dict[str, Any]:
         id, script = self.migration.id, self.script
         limits = {"lock": script.lock_timeout, "statement": script.statement_timeout, "patience": max(self._left(), script.lock_timeout)}
-        given = {name: f"{max(1, round(value * 1000))}ms" for name, value in limits.items()}
+        given = {name: milliseconds(value) for name, value in limits.items()}
         ends: dict[str, Any] = {"files": self.migration.files, "doing": DOING, "end": table.ended(self.step.action), "given": {"id": id}}
-        return {"do": self.step.action, "revision": id, "name": f"sluice migration {id}", **given, **ends}
+        return {"do": self.step.action, "revision": id, "name": self._name(), **given, **ends}
+
+    def _name(self) -> str:
+        return f"{NAME} {self.migration.id}"
 
     def _left(self) -> float:
         return self.run.deadline - self.run.clock.now()
@@ -161,33 +164,44 @@ class Revised(Work):
 
     def _heard(self) -> dict[str, Any] | None:
         """Return what the revision says next, as long as this deployer may wait for it, and the revision is at work in the database."""
-        begun = self.session.execute("select clock_timestamp()").fetchone()
+        asked = self._time()
         while not self.child.speaks(POLL):
             try:
                 self.run.check()
             except SluiceError:
                 self._end()
                 raise
-            found = self.session.execute(SILENT, [begun and begun[0], self.pid]).fetchone()
-            if found and found[0] > self.script.statement_timeout:
+            found = self.session.execute(SILENT.encode(), {**self.ours, "asked": asked}).fetchone()
+            # One that has noticed says it better.
+            if not found and not self.child.speaks(POLL):
+                self._end()
+                raise MigrationFailed(self._told("its session was ended, and its Python has not noticed", GONE, tale.AGAIN))
+            if found and found[0] and found[1] > self.script.statement_timeout:
                 self._end()
                 raise self._silent()
         return self.child.hear()
 
+    def _time(self) -> Any:
+        found = self.session.execute("select clock_timestamp()").fetchone()
+        return found and found[0]
+
     def _end(self) -> None:
         """End the revision, and wait until the server has taken back what it had not committed."""
         self.child.process.kill()
-        self.session.execute("select pg_terminate_backend(%s, 5000)", [self.pid])
+        self.session.execute(END.encode(), self.ours)
+        if self.session.execute(f"select {OURS}".encode(), self.ours).fetchone():
+            why = f"its session (pid {self.ours['pid']}) does not end: see what it waits for"
+            raise MigrationFailed(self._told(why, "what of it stays is not known yet", tale.AGAIN))
 
     def _silent(self) -> MigrationFailed:
         why = f"its Python sent no statement for {self.script.statement_timeout:g} s, and was ended"
-        self.said = {"at": 0, "sql": "", "where": "", "open": bool(self._doing()), "gone": False}
+        self.said = {**UNSAID, "open": bool(self._doing())}
         return self._failed(why)
 
     def _died(self) -> MigrationFailed:
         """Say that the program has ended; of what it had committed unseen its row has the doubt."""
         error = lost(self.child, self.migration.name)
-        self.session.execute("select pg_terminate_backend(%s, 5000)", [self.pid])
+        self._end()
         return error
 
     def _doing(self) -> int | None:
@@ -208,8 +222,7 @@ class Revised(Work):
         """Write the failure into the row, with what is in doubt, and return it."""
         said = self.said
         if said["gone"]:
-            now = "the connection is gone, and with it the transaction, unless it had just committed"
-            return MigrationFailed(self._told(why, now, tale.AGAIN))
+            return MigrationFailed(self._told(why, GONE, tale.AGAIN))
         doing = max(said["at"], 1) if said["open"] or self._doing() else 0
         table.fail(self.session, self.migration.id, why if not doing else f"{said['sql']}: {why}", action=self.step.action, doing=doing)
         if doing:

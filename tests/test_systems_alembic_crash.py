@@ -204,3 +204,45 @@ def test_an_unseen_commit_that_nobody_survives(store: Store, tmp_path: Path):
     assert (version(store), rows(store)[-1], there(store, "a")) == (["aa1"], ("bb2", "running", 1), True)
     with pytest.raises(Refused, match="'bb2_step_bb2' commits by itself, and was interrupted on its way after statement 0"):
         go(store, spec, "bb2")
+
+
+def test_a_session_that_is_ended_unnoticed(store: Store, tmp_path: Path):
+    """A revision that computes for hours, and whose session is ended meanwhile, is not waited for."""
+    slow = "import time\nif not op.get_context().as_sql:\n    op.get_bind().execute(sa.text('select pg_sleep(1.5)'))\n    time.sleep(600)"
+    spec = given(tmp_path, (f'op.execute("create table a (b int)")\n{slow}', 'op.drop_table("a")'))
+    query = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sluice migration bb2' and state like 'idle%'"
+
+    def later() -> None:
+        until(asleep(store), "sleeps")
+        until(lambda: bool(sql(store, query)), "is ended")
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    said = failed(store, spec, "bb2")
+    thread.join()
+    assert said == (
+        "migration 'bb2_step_bb2' failed: its session was ended, and its Python has not noticed; the connection is gone, and with it the "
+        "transaction, unless it had just committed: `pulumi up` finds out and goes on"
+    )
+    assert (version(store), there(store, "a")) == (["aa1"], False)
+
+
+def test_hangs_up(store: Store, tmp_path: Path):
+    """A revision that closes all that it finds, and stays, is ended."""
+    close = "import os, time\nif not op.get_context().as_sql:\n    os.closerange(3, 256)\n    time.sleep(600)"
+    spec = given(tmp_path, (f'op.execute("create table a (b int)")\n{close}', 'op.drop_table("a")'))
+    assert failed(store, spec, "bb2").startswith("migration 'bb2_step_bb2' failed: its Python hung up, and was ended (it said nothing)")
+    assert (version(store), there(store, "a")) == (["aa1"], False)
+
+
+def test_a_thread_of_its_own(store: Store, tmp_path: Path):
+    """The child of a killed deployer ends, and its session, although a thread of the team's code would go on for ever."""
+    spec = given(tmp_path, CALM)
+    env = Path(spec.folder) / "env.py"
+    env.write_text("import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + env.read_text())
+    one = deployer(store, spec, "bb2")
+    until(asleep(store), "sleeps")
+    one.kill()
+    one.wait()
+    until(idle(store), "ends")
+    assert (version(store), there(store, "a")) == (["aa1"], False)

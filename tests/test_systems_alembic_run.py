@@ -15,7 +15,8 @@ from sluice.core.migration.alembic import Alembic
 from sluice.core.store import Store
 from sluice.systems import alembic_run, migrations, scheme
 from sluice.systems.lock import held
-from tests.fixtures.alembic import GONE, ITEMS, ORDERS, add, tree, two
+from sluice.systems.migration_session import where
+from tests.fixtures.alembic import ENV, GONE, ITEMS, ORDERS, add, tree, two
 from tests.fixtures.store import connect
 
 pytestmark = pytest.mark.embedded
@@ -308,6 +309,26 @@ def test_drift(store: Store, tmp_path: Path):
     assert not any("migration" in line for line in found)
     assert "add_column orders due" in found
     assert any(line.startswith("remove_column orders note") for line in found)
+
+
+def test_a_comparison_that_hangs(store: Store, tmp_path: Path):
+    """What `env.py` has said about comparing may not hold up a deployer for ever."""
+    hangs = ENV.replace("target_metadata=None", "target_metadata=sa.MetaData(), include_name=lambda *_: time.sleep(600)")
+    spec = tree(tmp_path, f"import sqlalchemy as sa, time\n{hangs}")
+    add(spec, "aa1", None, ORDERS)
+    with pytest.raises(MigrationFailed) as error:
+        alembic_run.drift(spec, store, within=1.0)
+    assert str(error.value) == f"the models of '{tmp_path}' cannot be compared with {where(store)}: nothing came within 1 s"
+
+
+def test_a_table_of_alembic_that_waits(store: Store, tmp_path: Path):
+    """Alembic's own table is made within the time that a lock may take: somebody else may be making it, and stop there."""
+    spec = two(tmp_path)
+    migrations.prepare(store)
+    with connect(store) as other:
+        other.execute("begin; create table alembic_version (version_num varchar(32) primary key)")
+        with pytest.raises(MigrationFailed, match=r"Alembic's own table cannot be made in database .*lock timeout"):
+            alembic_run.ready(spec, store)
 
 
 RAW = "op.get_bind().connection.dbapi_connection"

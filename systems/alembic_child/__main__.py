@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +18,16 @@ def main() -> None:
     sys.modules[NAME] = package
     from sluice.systems.alembic_child.serve import serve
 
-    serve()
+    code = 1
+    try:
+        serve()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        # A thread of the team's code would keep this process, and its connection, for ever.
+        os._exit(code)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,10 @@ class Runner:
             self.step.commit(connection)
 
     def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Do what the parent asks for."""
+        """Do what the parent asks for, within its limits."""
+        for name, value in (("lock_timeout", "lock"), ("statement_timeout", "statement"), ("application_name", "name")):
+            self.connection.exec_driver_sql("select set_config(%(name)s, %(value)s, false)", {"name": name, "value": asked[value]})
+        self.connection.commit()
         if asked["do"] == "prepare":
             return self.prepare()
         return self.drift() if asked["do"] == "drift" else self.run(asked)
@@ -52,13 +55,6 @@ class Runner:
 
     def run(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Run one revision; what Alembic's table says changes in its transaction."""
-        for name, value in (
-            ("lock_timeout", asked["lock"]),
-            ("statement_timeout", asked["statement"]),
-            ("application_name", asked["name"]),
-        ):
-            self.connection.exec_driver_sql("select set_config(%(name)s, %(value)s, false)", {"name": name, "value": value})
-        self.connection.commit()
         step = Step(self.lines, self.connection, asked)
         try:
             self._go(asked, step)
