@@ -12,6 +12,7 @@ from pulumi.dynamic import DiffResult, Resource
 from sluice.hooks.base import Hook, Props, due
 
 if TYPE_CHECKING:
+    from sluice.core.backup.manifest import Rehearsed
     from sluice.core.database import Database
     from sluice.core.migration.history import Plan
     from sluice.systems.lock import Lock
@@ -108,12 +109,12 @@ def _run(database: Database, plan: Plan, lock: Lock, props: Props, begun: float)
     from sluice.hooks.stop import Stop, WatchedClock
     from sluice.systems import schema, scheme
 
-    if plan.steps:
-        _saved(database, plan, lock, props, begun)
+    saved = _saved(database, plan, lock, props, begun) if plan.steps else None
+    late = saved.late if saved else None
     lines: list[str] = []
     clock = WatchedClock(Stop())
     try:
-        scheme.of(database).run(plan, check=lock.check, release=props["release"], clock=clock, log=lines.append)
+        scheme.of(database).run(plan, check=lock.check, release=props["release"], clock=clock, log=lines.append, late=late)
     except MigrationFailed as error:
         raise MigrationFailed(f"{error}; {schema.now(database)}") from None
     return [f"{database.name}: {line}" for line in (*plan.notes, *_ran(database, plan))]
@@ -125,8 +126,9 @@ def _ran(database: Database, plan: Plan) -> list[str]:
     return [step.migration.name + (back if step.action == "down" else "") for step in plan.steps]
 
 
-def _saved(database: Database, plan: Plan, lock: Lock, props: Props, begun: float) -> None:
-    """Refuse to change what is not saved, and what was not rehearsed: of this very server, and with these very files."""
+def _saved(database: Database, plan: Plan, lock: Lock, props: Props, begun: float) -> Rehearsed | None:
+    """Return what was rehearsed, None where there is nothing to lose; refuse to change what is not saved, and what was not rehearsed: of
+    this very server, and with these very files."""
     from pathlib import Path
 
     from sluice.core.backup.rule import stale, unfit, unrehearsed
@@ -135,7 +137,7 @@ def _saved(database: Database, plan: Plan, lock: Lock, props: Props, begun: floa
 
     id = props["backups"].get(database.name)
     if id is None and schema.bare(database):
-        return
+        return None
     made = {one.id: one for one in shelf.load(Path(props["folder"]), database=database.name)}.get(id or "")
     why = f"backup '{id}' of '{database.name}' is not in '{props['folder']}'"
     if made:
@@ -146,6 +148,7 @@ def _saved(database: Database, plan: Plan, lock: Lock, props: Props, begun: floa
         why = why or (stale(made.id, made.rehearsed.at, begun) if props["phase"] == "expand" else "")
     if why:
         raise Refused([f"{why}: nothing was migrated; run `pulumi up` again"])
+    return made.rehearsed if made else None
 
 
 class Migration(Resource, module="sluice", name="Migration"):

@@ -5,6 +5,7 @@ As with SQL files, a run expects to be alone: whoever calls it holds the databas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Unpack
 
 import psycopg
@@ -211,12 +212,21 @@ class Revised(Work):
 
     def _no(self, said: dict[str, Any]) -> str:
         self.run.check()
+        if said["ask"] == "late":
+            return self._late(said["files"])
         if said["ask"] == "commit":
             return ""
         reaching = makes(said["sql"])
         if reaching and reaching not in self.migration.up:
             return f"makes the extension {reaching}, which could not be seen before: make it by hand, before the release"
         return refusal(said["sql"])
+
+    def _late(self, files: Mapping[str, str]) -> str:
+        """Say which file came up only now, and is none that did in the rehearsal."""
+        self.run.seen.update(files.values())
+        known = self.run.late
+        strange = [file for file, print in files.items() if known is not None and print not in known]
+        return f"'{strange[0]}', which it loads or reads only as it runs, is not what was rehearsed" if strange else ""
 
     def _failed(self, why: str, next: str = tale.MEND) -> MigrationFailed:
         """Write the failure into the row, with what is in doubt, and return it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Required, TypedDict, TypeVar
@@ -40,7 +40,11 @@ QUESTION = 60.0
 
 
 class How(TypedDict, total=False):
-    """How a plan is run. `check` raises once the database's lock is lost; `budget`: seconds of waiting for locks and dumps in all."""
+    """How a plan is run. `check` raises once the database's lock is lost; `budget`: seconds of waiting for locks and dumps in all.
+
+    Of files that come up only as a revision runs: `late` has the SHA-256 of those that may, None when nothing was rehearsed; into `seen`
+    goes what does.
+    """
 
     check: Required[Callable[[], object]]
     release: str
@@ -48,6 +52,8 @@ class How(TypedDict, total=False):
     budget: float
     clock: Clock | None
     log: Callable[[str], object]
+    late: Collection[str] | None
+    seen: set[str]
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Run:
     budget: float
     release: str
     by: str
+    late: Collection[str] | None
+    seen: set[str]
 
 
 def begun(store: Store, plan: Plan, how: How) -> Run:
@@ -70,6 +78,7 @@ def begun(store: Store, plan: Plan, how: How) -> Run:
         raise Refused(plan.refusals, headline=f"{where(store)} cannot be migrated to '{plan.target}':")
     clock, budget = how.get("clock") or SystemClock(), how.get("budget", BUDGET)
     told: dict[str, Any] = {"log": how.get("log", print), "release": how.get("release", ""), "by": how.get("by", "")}
+    told |= {"late": how.get("late"), "seen": how.get("seen", set())}
     run = Run(store=store, check=how["check"], clock=clock, deadline=clock.now() + budget, budget=budget, **told)
     run.check()
     return run

@@ -51,6 +51,7 @@ class Course:
     lines: list[str]
     steps: dict[str, tuple[str, ...]] = field(default_factory=dict)
     histories: dict[str, str] = field(default_factory=dict)
+    late: set[str] = field(default_factory=set)
 
 
 def rehearse(database: Database, copy: str, *, wait: float = 60.0, clock: Clock | None = None) -> Rehearsed:
@@ -66,7 +67,8 @@ def rehearse(database: Database, copy: str, *, wait: float = 60.0, clock: Clock 
         except MigrationFailed as error:
             why = f"rehearsal of '{database.name}', on a copy of its backup: {error}; the live database was not touched"
             raise MigrationFailed(why) from None
-        return Rehearsed(steps=course.steps, histories=course.histories, seconds=_seconds(store), lines=tuple(course.lines))
+        told = {"seconds": _seconds(store), "lines": tuple(course.lines), "late": tuple(sorted(course.late))}
+        return Rehearsed(steps=course.steps, histories=course.histories, **told)
 
 
 def _seconds(store: Store) -> dict[str, float]:
@@ -161,7 +163,7 @@ def _own(store: Store) -> str:
 
 def _timed(course: Course, way: Plan) -> float:
     begun = time.monotonic()
-    scheme.of(course.trial).run(way, check=course.lock.check, release=STEP, log=lambda line: None)
+    scheme.of(course.trial).run(way, check=course.lock.check, release=STEP, log=lambda line: None, seen=course.late)
     return time.monotonic() - begun
 
 

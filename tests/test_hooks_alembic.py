@@ -285,3 +285,39 @@ def test_code_beside_a_revision(store: Store, tmp_path: Path):
     helper.write_text("SQL = 'delete from orders'\n")
     with pytest.raises(MigrationFailed, match=r"shop_helper.py' has changed since this was planned; the database is unchanged"):
         found.run(plan, check=lambda: None, log=lambda line: None)
+
+
+LATE = """
+if not op.get_context().as_sql:
+    import shop_late
+    from pathlib import Path
+    op.execute(shop_late.SQL)
+    op.execute((Path(__file__).parent / "late.sql").read_text())
+"""
+
+
+def test_code_that_comes_late(store: Store, tmp_path: Path):
+    """What a revision imports and reads only with a connection must be what was rehearsed, too, before any part of it stays."""
+    spec = two(tmp_path / "tree", path=[str(tmp_path / "lib")])
+    (tmp_path / "lib").mkdir()
+    late, text = tmp_path / "lib" / "shop_late.py", tmp_path / "tree" / "versions" / "late.sql"
+    late.write_text("SQL = 'create table helped (id int)'\n")
+    text.write_text("create table read (id int)")
+    block = 'with op.get_context().autocommit_block():\n    op.execute("create index concurrently a on orders (note)")'
+    add(
+        spec,
+        "cc3",
+        "bb2",
+        (f"op.execute('create table c (id int)')\n{LATE}\n{block}", "op.execute('drop table c, helped, read')\nop.execute('drop index a')"),
+    )
+    given = props(store, spec, tmp_path, "cc3")
+    saved = save(given)["backups"]
+    for file in (late, text):
+        was = file.read_text()
+        file.write_text(was.replace("create", "create unlogged"))
+        why = rf"'{file}', which it loads or reads only as it runs, is not what was rehearsed; the database is unchanged by it"
+        with pytest.raises(MigrationFailed, match=why):
+            run(given, "expand", saved)
+        file.write_text(was)
+    assert sql(store, "select to_regclass('c'), to_regclass('a')") == [(None, None)]
+    assert run(given, "expand", saved)["revisions"] == {store.dbname: "cc3"}

@@ -15,7 +15,7 @@ from sluice.core.database import Database
 from sluice.core.errors import ConfigError, MigrationFailed
 from sluice.core.migration.alembic import Alembic
 from sluice.core.store import Store
-from sluice.systems import scheme
+from sluice.systems import alembic_tree, scheme
 from sluice.systems.alembic_tree import read
 from tests.fixtures.alembic import ENV, ITEMS, add, tree, two
 from tests.fixtures.postgres import BIN
@@ -230,6 +230,35 @@ def test_a_password_in_a_url(tmp_path: Path):
     """A URL's password is never part of an error."""
     env = "raise ValueError('cannot reach postgresql://shop:hush-hush@db/shop')"
     assert why(tree(tmp_path, env)) == "line 1 of env.py: ValueError: cannot reach postgresql://shop:***@db/shop"
+
+
+def test_data_beside_a_revision(tmp_path: Path):
+    """Statements that a revision reads from a file are its own: another text there is another revision."""
+    spec = tree(tmp_path)
+    add(spec, "aa1", None, ("from pathlib import Path\nop.execute((Path(__file__).parent / 'up.sql').read_text())", "pass"))
+    text = tmp_path / "versions" / "up.sql"
+    text.write_text("create table a (id int)")
+    (first,) = read(spec).revisions
+    text.write_text("create table b (id int)")
+    (second,) = read(spec).revisions
+    assert "create table b" in second.migration.up
+    assert {Path(file).name for file in first.migration.files} == {"env.py", "aa1.py", "up.sql"}
+    assert first.migration.files != second.migration.files
+
+
+def test_the_same_files_each_time(tmp_path: Path):
+    """What ties a tree is the same whether its code was compiled before or not, also of a module that cannot be imported."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "shop_cache.py").write_text("raise ImportError('not here')\n")
+    env = "try:\n    import shop_cache\nexcept ImportError:\n    pass\n"
+    spec = tree(tmp_path / "tree", env + ENV, path=[str(tmp_path / "lib")])
+    add(spec, "aa1", None)
+    found = []
+    for _ in range(2):
+        alembic_tree.SEEN.clear()
+        found.append(read(spec).revisions[0].migration.files)
+    assert found[0] == found[1]
+    assert {Path(file).name for file in found[0]} == {"env.py", "aa1.py", "shop_cache.py"}
 
 
 def test_prints(tmp_path: Path):

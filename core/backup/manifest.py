@@ -100,8 +100,8 @@ class Rehearsed(Value):
     """Migrations that went through on a copy of a backup; nothing else may run on the live database.
 
     By phase: `steps`, what ran (`Plan.contents`), and `histories`, the history that it was planned for (`Plan.basis`). `seconds` is what
-    each took upwards, by its name, `lines` are for people. `at` is when all of a release's databases were ready, in seconds since the
-    epoch; `manifest` as in `Drilled`.
+    each took upwards, by its name, `lines` are for people. `late` has the SHA-256 of files that came up only as revisions ran. `at` is
+    when all of a release's databases were ready, in seconds since the epoch; `manifest` as in `Drilled`.
     """
 
     at: float = Field(default=0.0, ge=0, le=LATEST, allow_inf_nan=False)
@@ -110,6 +110,7 @@ class Rehearsed(Value):
     histories: dict[str, str]
     seconds: dict[str, float] = {}
     lines: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
 
 
 class Backup(Value):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sluice.systems.alembic_child.drift import differences
 from sluice.systems.alembic_child.error import Stopped, reason, spot
+from sluice.systems.alembic_child.files import loaded
 from sluice.systems.alembic_child.lines import Lines
 from sluice.systems.alembic_child.step import Step
 from sluice.systems.alembic_child.tree import Tree
@@ -55,7 +57,7 @@ class Runner:
 
     def run(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Run one revision; what Alembic's table says changes in its transaction."""
-        step = Step(self.lines, self.connection, asked)
+        step = Step(self.lines, self.connection, asked, partial(loaded, self.tree))
         try:
             self._go(asked, step)
         except (Exception, Stopped) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sluice.systems.alembic_child.connection import connect
 from sluice.systems.alembic_child.error import reason, spot
+from sluice.systems.alembic_child.files import watch
 from sluice.systems.alembic_child.lines import Lines
 from sluice.systems.alembic_child.read import read
 from sluice.systems.alembic_child.runner import Runner
@@ -22,6 +23,7 @@ def serve() -> None:
     try:
         connection = connect(asked["connect"]) if asked.get("connect") else None
         shut()
+        watch()
         tree = Tree(asked)
         found = read(tree) if connection is None else {}
     except Exception as error:

@@ -21,8 +21,9 @@ SHOWN = 60
 class Step:
     """One revision in one direction, on the one connection."""
 
-    def __init__(self, lines: Lines, connection: Any, asked: Mapping[str, Any]) -> None:
-        self.lines, self.connection, self.asked = lines, connection, asked
+    def __init__(self, lines: Lines, connection: Any, asked: Mapping[str, Any], loaded: Callable[[], set[str]]) -> None:
+        self.lines, self.connection, self.asked, self.loaded = lines, connection, asked, loaded
+        self.told = set(asked["files"])
         self.at, self.sql, self.open, self.over = 0, "", False, False
         self.own, self.stop = "", ""
 
@@ -109,7 +110,14 @@ class Step:
             self._end(str(stop))
         self.over = False
 
+    def _late(self) -> None:
+        """Tell what was loaded or read only on the way, before anything stays."""
+        if found := prints(self.loaded() - self.told):
+            self._ask({"ask": "late", "files": found})
+            self.told |= set(found)
+
     def _mark(self, connection: Any) -> None:
+        self._late()
         self.open = True
         self._raw(connection, self.asked["doing"], {"id": self.asked["revision"], "number": max(self.at, 1), "error": self.said})
 
@@ -119,6 +127,7 @@ class Step:
         self._same()
         if not self.open and self._now() != self.own:
             self._broken()
+        self._late()
         self._ask({"ask": "commit"})
         self._raw(self.connection, self.asked["end"], self.asked["given"], one=True)
         self.over = True
