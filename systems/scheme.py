@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol, Unpack
 
 from sluice.core.database import Database
+from sluice.core.errors import ConfigError
 from sluice.core.migration import tree as rule
 from sluice.core.migration.dirty import begun
 from sluice.core.migration.file import Migration, rank
@@ -24,7 +25,7 @@ class Scheme(Protocol):
         """Return every migration that there is, in order, without a database; ConfigError has every problem of them."""
 
     def until(self, target: str) -> list[Migration]:
-        """Return the migrations of an empty database's way to a revision."""
+        """Return the migrations of an empty database's way to a revision; ConfigError has what cannot run."""
 
     def revision(self) -> str:
         """Return the database's revision; "" before its first."""
@@ -105,7 +106,10 @@ class Revisions:
     def until(self, target: str) -> list[Migration]:
         """Take what the revision needs."""
         known = rule.Known(self._tree(), [])
-        return known.order(known.below([target]))
+        found = known.order(known.below([target]))
+        if wrong := [why for one in found for why in rule.barred(one)]:
+            raise ConfigError(wrong)
+        return found
 
     def revision(self) -> str:
         """Take what Alembic's own table has."""

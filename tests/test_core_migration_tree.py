@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from sluice.core.errors import ConfigError
 from sluice.core.migration.alembic import Alembic
 from sluice.core.migration.history import Plan
 from sluice.core.migration.revision import Tree, tree
@@ -173,12 +172,43 @@ def test_said():
 
 
 def test_rendered():
-    """Transactions of its own make a revision one without; what is no SQL is not seen; what would change the server is refused."""
+    """Transactions of its own make a revision one without; what is no SQL is not seen; time limits are its own."""
     concurrently = {"sql": "create table a (n int);\nCOMMIT;\ncreate index concurrently x on a (n);\nBEGIN;", "unseen": ""}
     (found,) = made(one("a", up=concurrently)).revisions
     assert (found.migration.forward.transactional, len(found.migration.forward.statements)) == (False, 2)
     (found,) = made(one("a", up={"sql": "selec 1", "unseen": ""})).revisions
     assert found.migration.unseen.startswith("what it renders is no SQL: line 1")
-    with pytest.raises(ConfigError, match=r"a\.py: 'create role x' changes the server, not this database"):
-        made(one("a", up={"sql": "create role x;", "unseen": ""}))
     assert made(one("a", up={"sql": "set lock_timeout = '1s';", "unseen": ""})).heads == ("a",)
+
+
+def test_what_changes_the_server():
+    """What would change the server is refused where it would run, up or down; of a revision that is there already nobody asks any more."""
+    server = {"sql": "create role x;", "unseen": ""}
+    changes = "'create role x' changes the server, not this database, so a rehearsal on a copy would do it for real"
+    up = made(one("a"), one("b", "a", up=server), one("c", "b"))
+    assert why(way(up, ["a"], "c", "expand")).startswith(f"'b': {changes}")
+    assert steps(way(up, ["b"], "c", "expand")) == [("up", "c")]
+    down = made(one("a"), one("b", "a", down=server))
+    assert steps(way(down, ["a"], "b", "expand")) == [("up", "b")]
+    assert why(way(down, ["b"], "a", "settle")).startswith(f"the way back of 'b': {changes}")
+
+
+def test_kept_with_transactions_of_its_own():
+    """A kept way back that ends its transaction is none: interrupted, it would leave what nobody knows without its file."""
+    alone = {"sql": "COMMIT;\ndrop index concurrently x;\nBEGIN;", "unseen": ""}
+    full = made(one("a"), one("b", "a", down=alone))
+    rows = [row(full, id) for id in ("a", "b")]
+    assert steps(way(full, ["b"], "a", "settle", rows)) == [("down", "b")]
+    assert why(way(made(one("a")), ["b"], "a", "settle", rows)).startswith("'b' is not in 'migrations', and its way back was not kept")
+
+
+def test_a_quote_in_an_id():
+    """A revision's id is a text to the server, whatever is in it."""
+    full = made(one("o'neil", up={"sql": "select 1;", "unseen": ""}), one("b", "o'neil"))
+    old = made(one("o'neil", up={"sql": "select 1;", "unseen": ""}))
+    found = way(old, ["b"], "o'neil", "settle", [row(full, "b")])
+    assert steps(found) == [("down", "b")]
+    assert found.steps[0].migration.back
+    assert found.steps[0].migration.back.statements[-1].sql == (
+        "update \"alembic_version\" set version_num = 'o''neil' where version_num = 'b'"
+    )

@@ -68,7 +68,6 @@ def _revision(spec: Alembic, one: Mapping[str, Any], loaded: Mapping[str, str]) 
     forward, unseen = _script(spec, one["up"])
     found, hidden = _script(spec, one["down"])
     back = None if hidden or way == "restore-only" else found
-    problems += _refused(forward)
     if problems:
         raise ConfigError([f"{one['file']}: {why}" for why in problems])
     revises = tuple(one["revises"])
@@ -125,8 +124,9 @@ def _script(spec: Alembic, rendered: Mapping[str, Any]) -> tuple[Script, str]:
     return Script(statements=tuple(own), transactional=len(own) == len(found), **limits), unseen
 
 
-def _refused(script: Script) -> list[str]:
-    return [why for one in script.statements if (why := refusal(one.sql))]
+def refused(script: Script | None) -> list[str]:
+    """Return why statements cannot be part of a revision."""
+    return [why for one in (script.statements if script else ()) if (why := refusal(one.sql))]
 
 
 def refusal(sql: str) -> str:

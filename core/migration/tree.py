@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Unpack
 
-from sluice.core.migration import refusal
+from sluice.core.migration import kind, refusal
 from sluice.core.migration.alembic import Alembic
 from sluice.core.migration.dirty import TABLE
 from sluice.core.migration.file import Migration
 from sluice.core.migration.history import Plan, Step, Way, Wish
-from sluice.core.migration.revision import Revision, Tree, revises
+from sluice.core.migration.revision import Revision, Tree, refused, revises
 from sluice.core.migration.row import Row
 from sluice.core.migration.script import STATEMENT, Script, Wrong, split
 
@@ -83,12 +83,23 @@ def stored(row: Row, tree: Tree) -> Migration:
 
 def _back(row: Row, parents: Sequence[str], tree: Tree) -> Script | None:
     table = ".".join('"' + part.replace('"', '""') + '"' for part in (tree.schema_, tree.table) if part)
-    moved = f"update {table} set version_num = '{parents[0]}'" if parents else f"delete from {table}"
+    moved = f"update {table} set version_num = {_text(parents[0])}" if parents else f"delete from {table}"
     try:
-        found = [one for one, _ in split(f"{row.down}\n;{moved} where version_num = '{row.id}'")]
+        found = split(f"{row.down}\n;{moved} where version_num = {_text(row.id)}")
     except Wrong:
         return None
-    return Script(statements=tuple(found), statement_timeout=STATEMENT)
+    # Interrupted between two of its transactions it would be a question, which nobody could answer without its file.
+    whole = not any(kind.transaction(node) for _, node in found)
+    return Script(statements=tuple(one for one, _ in found), statement_timeout=STATEMENT) if whole else None
+
+
+def barred(one: Migration) -> list[str]:
+    """Return why a revision cannot run; of one that is in a database already nobody asks any more."""
+    return [f"'{one.name}': {why}" for why in refused(one.forward)]
+
+
+def _text(id: str) -> str:
+    return "'" + id.replace("'", "''") + "'"
 
 
 def plan(spec: Alembic, tree: Tree, heads: Sequence[str], rows: Sequence[Row], **wish: Unpack[Wish]) -> Plan:
@@ -168,7 +179,8 @@ class _Revisions(Way):
         self._marks()
         contract = next((one for one in self.pending if one.phase == "contract"), None)
         until = self.pending.index(contract) if contract else len(self.pending)
-        self.steps += [Step(action="up", migration=one) for one in self.pending[:until]]
+        for one in self.pending[:until]:
+            self._up(one)
         late = next((one for one in self.pending[until:] if one.phase == "expand"), None)
         if contract and late:
             self.refusals.append(refusal.late(contract, late))
@@ -192,7 +204,7 @@ class _Revisions(Way):
             if one.phase == "expand":
                 self.refusals.append(refusal.unproven(one))
             else:
-                self.steps.append(Step(action="up", migration=one))
+                self._up(one)
 
     def older(self, *, exact: bool) -> None:
         """Undo contracts before the older code comes, and the expands below them, if asked for, once the newer code is gone."""
@@ -202,11 +214,16 @@ class _Revisions(Way):
             self._down(one)
         self.around(contracts, expands)
 
+    def _up(self, one: Migration) -> None:
+        self.refusals += barred(one)
+        self.steps.append(Step(action="up", migration=one))
+
     def _down(self, one: Migration) -> None:
         if why := refusal.lost(one, one.way, self.lossy) or self._missing(one):
             self.refusals.append(why)
-        else:
-            self.steps.append(Step(action="down", migration=self._standing(one)))
+            return
+        self.refusals += [f"the way back of '{one.name}': {why}" for why in refused(one.back)]
+        self.steps.append(Step(action="down", migration=self._standing(one)))
 
     def _missing(self, one: Migration) -> str:
         if one.id not in self.known.kept or one.back is not None:
