@@ -219,7 +219,7 @@ class Revised(Work):
         reaching = makes(said["sql"])
         if reaching and reaching not in self.migration.up:
             return f"makes the extension {reaching}, which could not be seen before: make it by hand, before the release"
-        return refusal(said["sql"])
+        return refusal(said["sql"], streams=True)
 
     def _late(self, files: Mapping[str, str]) -> str:
         """Say which file came up only now, and is none that did in the rehearsal."""

@@ -357,6 +357,38 @@ def test_commits_unseen(store: Store, tmp_path: Path, how: str):
         go(store, spec, "cc3")
 
 
+SENDS = {
+    "cursor": f"{RAW}.cursor().execute('create role sluice_tried')",
+    "bytes": f"{RAW}.cursor().execute(b'create role sluice_tried')",
+    "connection": f"{RAW}.execute('create role sluice_tried')",
+    "parts": f"from psycopg import sql\n{RAW}.execute(sql.SQL('create role {{}}').format(sql.Identifier('sluice_tried')))",
+    "many": f"{RAW}.cursor().executemany('create role sluice_tried', [()])",
+    "copy": f"with {RAW}.cursor().copy(\"copy (select 'x') to program 'true'\") as copy:\n    copy.read()",
+}
+
+
+@pytest.mark.parametrize("how", SENDS)
+def test_past_sqlalchemy(store: Store, tmp_path: Path, how: str):
+    """A statement that a revision sends by the driver itself is judged like any other."""
+    spec = tree(tmp_path)
+    online = "\n".join(f"    {line}" for line in SENDS[how].splitlines())
+    add(spec, "aa1", None, (f"op.execute('create table c (id int)')\nif not op.get_context().as_sql:\n{online}", "op.drop_table('c')"))
+    said = failed(store, spec, "aa1")
+    assert "changes the server, not this database" in said
+    assert "the database is unchanged by it" in said
+    assert sql(store, "select to_regclass('c'), (select count(*) from pg_roles where rolname = 'sluice_tried')") == [(None, 0)]
+
+
+def test_rows_past_sqlalchemy(store: Store, tmp_path: Path):
+    """Rows that a revision loads by the driver itself arrive."""
+    load = f"with {RAW}.cursor().copy('copy items from stdin') as copy:\n    copy.write_row((7,))"
+    online = "\n".join(f"    {line}" for line in load.splitlines())
+    spec = tree(tmp_path)
+    add(spec, "aa1", None, (f"{ITEMS[0]}\nif not op.get_context().as_sql:\n{online}", ITEMS[1]))
+    assert go(store, spec, "aa1") == ["aa1_step_aa1"]
+    assert sql(store, "select id from items") == [(7,)]
+
+
 @pytest.mark.parametrize("wait", ["input('sure? ')", "import time\ntime.sleep(600)"])
 def test_says_nothing(store: Store, tmp_path: Path, wait: str):
     """A revision that waits for a person has none, and one that waits for nothing is ended; neither leaves anything."""

@@ -111,11 +111,16 @@ def _text(node: Any) -> str:
     return str(node.val.sval) if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String) else ""
 
 
+def stream(node: Any) -> bool:
+    """Say whether a statement copies rows from or to its client."""
+    return isinstance(node, ast.CopyStmt) and node.filename is None
+
+
 def refusal(node: Any) -> str:
     """Return why a statement cannot be part of a migration; empty when it can."""
     if transaction(node):
         return "opens or ends a transaction: each file has its own, so take this out"
-    if isinstance(node, ast.CopyStmt) and node.filename is None:
+    if stream(node):
         return "copies from or to the client, which sends no rows: write INSERT, or load the rows in a script of your own"
     if name := limit(node):
         return f"sets {name}: write '-- {name}: 2s' at the top instead, which also holds for retries"

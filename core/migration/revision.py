@@ -129,14 +129,17 @@ def refused(script: Script | None) -> list[str]:
     return [why for one in (script.statements if script else ()) if (why := refusal(one.sql))]
 
 
-def refusal(sql: str) -> str:
-    """Return why a statement cannot be part of a revision; its time limits are taken back after it, so it may set them."""
+def refusal(sql: str, *, streams: bool = False) -> str:
+    """Return why a statement cannot be part of a revision; its time limits are taken back after it, so it may set them.
+
+    `streams`: whoever sends it sends the rows of a COPY, too.
+    """
     try:
         found = split(sql)
     except Wrong:
         return ""  # the server says it better
-    whys = [f"'{one.words}' {why}" for one, node in found if (why := kind.refusal(node)) and not kind.limit(node)]
-    return whys[0] if whys else ""
+    own = [(one, node) for one, node in found if not (kind.limit(node) or (streams and kind.stream(node)))]
+    return next((f"'{one.words}' {why}" for one, node in own if (why := kind.refusal(node))), "")
 
 
 def makes(sql: str) -> str:

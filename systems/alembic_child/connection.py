@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from sluice.systems.alembic_child.cursor import Ear, telling
 from sluice.systems.alembic_child.error import Wrong
 
 # Drivers, the best one first, with the places that open a connection.
@@ -16,12 +17,12 @@ DRIVERS = {
 }
 
 
-def connect(given: Mapping[str, Any]) -> Any:
-    """Open the one connection; a second one of its pool is refused at once."""
+def connect(given: Mapping[str, Any], ear: Ear) -> Any:
+    """Open the one connection, whose cursors tell what they send; a second one of its pool is refused at once."""
     from sqlalchemy import create_engine
 
     name = driver()
-    more: dict[str, Any] = {"prepare_threshold": None} if name == "psycopg" else {}
+    more: dict[str, Any] = {"cursor_factory": telling(name, ear)} | ({"prepare_threshold": None} if name == "psycopg" else {})
     engine = create_engine(
         f"postgresql+{name}://", connect_args={**given, **more}, pool_size=1, max_overflow=0, pool_timeout=0.1, pool_reset_on_return=None
     )

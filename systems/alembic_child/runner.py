@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from sluice.systems.alembic_child.cursor import Ear
 from sluice.systems.alembic_child.drift import differences
 from sluice.systems.alembic_child.error import Stopped, reason, spot
 from sluice.systems.alembic_child.files import loaded
@@ -18,11 +19,12 @@ from sluice.systems.alembic_child.tree import Tree
 class Runner:
     """The tree on a connection."""
 
-    def __init__(self, lines: Lines, tree: Tree, connection: Any) -> None:
+    def __init__(self, lines: Lines, tree: Tree, connection: Any, ear: Ear) -> None:
         from sqlalchemy import event
 
         self.lines, self.tree, self.connection = lines, tree, connection
         self.step: Step | None = None
+        ear.tell = self._told
         event.listen(connection.engine, "before_cursor_execute", self._before)
         event.listen(connection.engine, "after_cursor_execute", self._after)
         event.listen(connection.engine, "commit", self._commit)
@@ -30,6 +32,10 @@ class Runner:
     def _before(self, connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
         if self.step:
             self.step.before(connection, sql)
+
+    def _told(self, sql: str) -> None:
+        if self.step:
+            self.step.raw(sql)
 
     def _after(self, connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
         if self.step:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from sluice.systems.alembic_child.connection import connect
+from sluice.systems.alembic_child.cursor import Ear
 from sluice.systems.alembic_child.error import reason, spot
 from sluice.systems.alembic_child.files import watch
 from sluice.systems.alembic_child.lines import Lines
@@ -17,11 +18,11 @@ from sluice.systems.alembic_child.tree import Tree
 
 def serve() -> None:
     """Answer what the parent asks, until it has nothing more."""
-    lines = Lines()
+    lines, ear = Lines(), Ear()
     asked = lines.hear()
     sys.path[:0] = asked["path"]
     try:
-        connection = connect(asked["connect"]) if asked.get("connect") else None
+        connection = connect(asked["connect"], ear) if asked.get("connect") else None
         shut()
         watch()
         tree = Tree(asked)
@@ -32,7 +33,7 @@ def serve() -> None:
     if connection is None:
         lines.say(found)
         return
-    runner = Runner(lines, tree, connection)
+    runner = Runner(lines, tree, connection, ear)
     lines.say({"ready": connection.connection.dbapi_connection.info.backend_pid})
     while (asked := lines.hear()) is not None:
         lines.say(runner.asked(asked))

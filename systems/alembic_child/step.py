@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NoReturn
 
@@ -26,6 +27,8 @@ class Step:
         self.told = set(asked["files"])
         self.at, self.sql, self.open, self.over = 0, "", False, False
         self.own, self.stop = "", ""
+        # What SQLAlchemy has announced and its cursor will tell again; and whether it is we who send.
+        self.announced, self.ours = "", False
 
     def within(self, do: Callable[..., Any]) -> Callable[..., Any]:
         """Return the revision's function, which begins with a doubt in its own transaction: only its end takes that away."""
@@ -47,9 +50,18 @@ class Step:
             self._end(f"'{other[0]}' has changed since this was planned")
 
     def _now(self) -> str:
-        with self.connection.connection.cursor() as cursor:
+        with self._cursor(self.connection) as cursor:
             cursor.execute("select pg_current_xact_id()::text")
             return str(cursor.fetchone()[0])
+
+    @contextmanager
+    def _cursor(self, connection: Any) -> Iterator[Any]:
+        self.ours = True
+        try:
+            with connection.connection.cursor() as cursor:
+                yield cursor
+        finally:
+            self.ours = False
 
     def _broken(self) -> NoReturn:
         self.over = self.open = True
@@ -70,9 +82,18 @@ class Step:
         line = " ".join(TEXT.sub("'…'", self.sql).split())
         return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
 
+    def raw(self, sql: str) -> None:
+        """Ask before what is sent past SQLAlchemy, too."""
+        if self.ours:
+            return
+        if sql != self.announced:
+            self.before(self.connection, sql)
+        self.announced = ""
+
     def before(self, connection: Any, sql: str) -> None:
         """Ask before a statement that is more than rows, and write down one that stays whatever comes."""
         self._on()
+        self.announced = sql
         self.at, self.sql = self.at + 1, sql
         alone = connection.connection.dbapi_connection.autocommit
         if self.own and not (alone or self.open or self.over or connection.connection.dbapi_connection.info.transaction_status):
@@ -133,7 +154,7 @@ class Step:
         self.over = True
 
     def _raw(self, connection: Any, query: str, given: Mapping[str, Any], *, one: bool = False) -> None:
-        with connection.connection.cursor() as cursor:
+        with self._cursor(connection) as cursor:
             cursor.execute(query, given)
             if one and cursor.rowcount != 1:
                 self._end("the row of this revision in sluice_history.migration is not as this run left it: another run is at work")
