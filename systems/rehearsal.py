@@ -67,8 +67,8 @@ def rehearse(database: Database, copy: str, *, wait: float = 60.0, clock: Clock 
         except MigrationFailed as error:
             why = f"rehearsal of '{database.name}', on a copy of its backup: {error}; the live database was not touched"
             raise MigrationFailed(why) from None
-        told = {"seconds": _seconds(store), "lines": tuple(course.lines), "late": tuple(sorted(course.late))}
-        return Rehearsed(steps=course.steps, histories=course.histories, **told)
+        lines, late = tuple(course.lines), tuple(sorted(course.late))
+        return Rehearsed(steps=course.steps, histories=course.histories, seconds=_seconds(store), lines=lines, late=late)
 
 
 def _seconds(store: Store) -> dict[str, float]:
