@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,10 +59,11 @@ def kept(stack: Stack) -> list[Record]:
     return [live.model_copy(update={"marks": standing(stack).passed}), *older]
 
 
-def shown(stack: Stack, live: Mapping[str, Any], passed: Mapping[str, str]) -> dict[str, Any]:
-    """Return the output `marks`, once it is known what is live and what was passed."""
+def shown(stack: Stack, live: Mapping[str, Any], passed: Mapping[str, str], seen: Sequence[str]) -> dict[str, Any]:
+    """Return the output `marks`, once it is known what is live, what was passed, and on which sentences."""
     known = {"release": live["id"], "since": live["at"], "passed": passed}
-    return Standing.read({**known, "marks": [one.wire() for one in stack.settings.rollout.marks]}).shown
+    standing = Standing.read({**known, "marks": [one.wire() for one in stack.settings.rollout.marks]})
+    return {**standing.shown, **({"seen": list(seen)} if seen else {})}
 
 
 def story(stack: Stack) -> str:

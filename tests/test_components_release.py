@@ -535,6 +535,14 @@ def test_a_mark_that_is_due(shop: Shop, world: World):
     ]
 
 
+def test_what_a_mark_has_seen(shop: Shop, world: World):
+    """The output says on what evidence the last marks were passed, where there is some."""
+    live(shop, world, 61)
+    assert world.outputs["shop"]["marks"]["seen"] == ["web is well 200 == 200"]
+    live(shop, world, 29)
+    assert "seen" not in world.outputs["shop"]["marks"]
+
+
 def test_a_passed_mark(shop: Shop, world: World):
     """What has been passed stays passed, and the next one is told."""
     live(shop, world, 59, passed={"30m": "2025-11-27T11:40:00Z"})

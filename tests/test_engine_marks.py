@@ -68,6 +68,7 @@ def test_marks(engine: Engine) -> None:
     assert "1 updated" in good.out
     after = engine.outputs()["marks"]
     assert (set(after["passed"]), names(after), after["next"]["name"]) == ({"1s", "2s"}, ["30m"], "30m")
+    assert [line for line in after["seen"] if line.startswith("web: error rate 0.0 % <= 1.0 % (")], after["seen"]
 
     quiet = engine.up()
     assert quiet.ok
@@ -83,6 +84,7 @@ def test_marks(engine: Engine) -> None:
     assert "has not passed 30m; once" in new.out, new.out
     outputs = engine.outputs()
     assert (outputs["live"]["version"], names(outputs["marks"]), outputs["marks"]["passed"]) == ("2", ["1s", "2s", "30m"], {})
+    assert "seen" not in outputs["marks"]
     assert set(Record.parse(outputs["proven"][1]).marks) == {"1s", "2s"}
 
 

@@ -83,5 +83,5 @@ def _outputs(on: Scope, doors: Doors, data: Data, record: Record, mark: Mark) ->
         "proven": record.proven,
         "flags": on.runtime.flags,
         "databases": data.outputs,
-        "marks": pulumi.Output.all(record.live, mark.passed).apply(lambda known: marks.shown(on.stack, *known)),
+        "marks": pulumi.Output.all(record.live, mark.passed, mark.verdicts).apply(lambda known: marks.shown(on.stack, *known)),
     }
