@@ -12,7 +12,6 @@ from sluice.cli.stop import CODE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sluice.core.questions import Saved
     from sluice.history.stack import Stack
 
 Names = Annotated[
@@ -82,26 +81,15 @@ def make(seen: Stack, names: Sequence[str], json: bool) -> None:
     if reasons := able.unable(wanted):
         raise Refused(reasons, headline="no backup was begun:")
     bare = [one.name for one in wanted if schema.bare(one)]
-    how = save.How(**_kept(asked), folder=Path(asked.folder), copy=False, log=(lambda line: None) if json else say.lines)
-    with save.written(Path(asked.folder), "sluice backup"):
+    told = save.quiet if json else say.lines
+    folder = Path(asked.folder)
+    how = save.How(folder=folder, rules=asked.rules, needed=asked.needed, owner=asked.owner, copy=False, log=told)
+    with save.written(folder, "sluice backup"):
         made = save.save([one for one in wanted if one.name not in bare], how)
     if json:
         say.data([one for one in entries(seen, names) if one["id"] in {backup.id for backup in made.values()}])
         return
     say.lines(*(f"{name}: {schema.BARE}" for name in bare), *save.lines(list(made.values())), *_plainly(seen, made))
-
-
-def _kept(asked: Saved) -> dict[str, Any]:
-    """Return what has to stay: beside what releases need also the backups whose copies are restore points, which this one is not."""
-    from pathlib import Path
-
-    from sluice.systems import shelf
-
-    points: dict[str, str] = {}
-    for one in shelf.load(Path(asked.folder), owner=asked.owner):
-        if one.drilled and one.drilled.kept:
-            points.setdefault(one.manifest.database, one.id)
-    return {"rules": asked.rules, "owner": asked.owner, "needed": {*asked.needed, *points.values()}}
 
 
 def _plainly(seen: Stack, made: Iterable[str]) -> list[str]:

@@ -30,6 +30,7 @@ class Gate(StrEnum):
 USUAL = (Gate.PREFLIGHT, Gate.HEALTH, Gate.SMOKE)
 # How long `--wait` waits when nobody says, and how often it asks, in seconds: runbook 002 gives its health check a minute.
 TIMEOUT, POLL = "60s", 1.0
+NOTHING = "  inconclusive  nothing is declared that could be asked"
 CODES = {"passed": 0, "failed": 1, "inconclusive": 2, "errored": 2}
 
 Which = Annotated[
@@ -54,17 +55,15 @@ def check(
     failed; 2: something could not be asked, or there is no evidence. In plain Pulumi: `pulumi preview` says what a gate would do; the
     checks themselves are curl, psql and tail, which are printed for what did not pass.
     """
-    from sluice.core.errors import Interrupted, SluiceError
+    from sluice.core.errors import SluiceError
 
+    clock = Patient()
     try:
-        code = _check(USUAL if gate is None else (gate,), _span(timeout) if wait else 0.0, options.At(cwd, stack), json)
-    except Interrupted as error:
-        say.error(str(error))
-        code = CODE
+        code = _check(USUAL if gate is None else (gate,), _span(timeout) if wait else 0.0, options.At(cwd, stack), json, clock)
     except SluiceError as error:
-        # What was not asked has not failed.
         say.error(str(error))
-        code = CODES["errored"]
+        # What was not asked has not failed; and Ctrl-C reaches the program's preview too, which then fails.
+        code = CODE if clock.asked else CODES["errored"]
     raise typer.Exit(code)
 
 
@@ -74,11 +73,11 @@ def _span(given: str) -> float:
     return span("--timeout", given)
 
 
-def _check(gates: Sequence[Gate], timeout: float, at: options.At, json: bool) -> int:
+def _check(gates: Sequence[Gate], timeout: float, at: options.At, json: bool, clock: Patient) -> int:
     from sluice.core.verdict import worst
     from sluice.core.wait import until
 
-    clock, round_ = Patient(), Round(gates, at)
+    round_ = Round(gates, at)
     found = until(lambda: round_.ask(clock), round_.good, clock=clock, deadline=timeout, poll=POLL)
     outcome = worst(verdict for verdicts in found.values() for verdict in verdicts)
     if json:
@@ -131,10 +130,8 @@ def show(asked: Questions, found: dict[str, list[Verdict]], outcome: Outcome) ->
     checks = {one.name: one for one in (*asked.health.checks, *(asked.mark.checks if asked.mark else []))}
     for gate, verdicts in found.items():
         subject = asked.release if gate in ("preflight", "health") else asked.live
-        say.lines(f"{gate} of {subject or 'nothing: no release is proven yet'}")
-        say.lines(*([] if verdicts else ["  inconclusive  nothing is declared that could be asked"]))
+        say.lines(f"{gate} of {subject or 'nothing: no release is proven yet'}", *([] if verdicts else [NOTHING]))
         for one in verdicts:
-            say.lines(f"  {one.outcome.value:12}  {one.text}")
             command = plain(checks[one.check]) if one.check in checks and not one.passed else ""
-            say.lines(*([f"                {command}"] if command else []))
+            say.lines(f"  {one.outcome.value:12}  {one.text}", *([f"                {command}"] if command else []))
     say.lines(outcome.value)

@@ -18,8 +18,9 @@ def data(value: Any) -> None:
 
 
 def lines(*texts: str) -> None:
-    """Print lines as they are."""
-    print("\n".join(texts), flush=True)
+    """Print lines as they are; nothing when there is none."""
+    if texts:
+        print("\n".join(texts), flush=True)
 
 
 def error(text: str) -> None:

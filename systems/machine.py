@@ -32,7 +32,7 @@ def _disk(some: Sequence[tuple[str, Path, int]]) -> Disk:
     facts = os.statvfs(path)
     return Disk(
         path=str(path),
-        purposes=[f"{purpose} ('{place}')" for purpose, place, _ in some],
+        purposes=[purpose for purpose, *_ in some],
         free=facts.f_bavail * facts.f_frsize,
         # As `df`: what is kept for root is neither free nor used.
         size=(facts.f_blocks - facts.f_bfree + facts.f_bavail) * facts.f_frsize,

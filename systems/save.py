@@ -30,8 +30,8 @@ class How:
     """How a stack's databases are saved.
 
     `needed` are ids that stay whatever their age; `owner` is the stack, whose own backups alone are removed; `release` is whom they are
-    for, "" for none. `copy`: the database that a backup was restored into stays, and is the restore point from then on. `log` is told
-    what is done while it is.
+    for, "" for none. `copy`: the database that a backup was restored into stays, and is the restore point from then on; else the
+    one that there is stays, with its backup. `log` is told what is done while it is.
     """
 
     folder: Path
@@ -91,9 +91,16 @@ def _prune(database: Database, how: How) -> None:
     with held(database.store, "backup") as lock:
         # The copies first: a backup that is gone names no copy any more.
         sweep(lock, database.store, how.folder, owner=how.owner)
-        rules: dict[str, Any] = {"needed": how.needed, "keep": how.rules.keep, "system": system(lock)}
+        needed = {*how.needed, *([] if how.copy else _point(database, how))}
+        rules: dict[str, Any] = {"needed": needed, "keep": how.rules.keep, "system": system(lock)}
         for gone in shelf.prune(how.folder, database=database.name, owner=how.owner, **rules):
             how.log(f"{database.name}: {gone} is no longer needed, and removed")
+
+
+def _point(database: Database, how: How) -> list[str]:
+    """Return the backup whose copy is the restore point: where no new one takes its place, it is still needed."""
+    mine = shelf.load(how.folder, database=database.name, owner=how.owner)
+    return [one.id for one in mine if one.drilled and one.drilled.kept][:1]
 
 
 def lines(made: Sequence[Backup]) -> list[str]:

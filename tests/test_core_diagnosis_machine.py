@@ -18,19 +18,19 @@ def seen(found: Finding) -> tuple[str, str]:
 
 
 def disk(**more: Any) -> Disk:
-    return Disk(**{"path": "/data", "purposes": ["backups ('/data/b')"], "free": 50 * GIB, "size": 100 * GIB, **more})
+    return Disk(**{"path": "/data", "purposes": ["backups", "data"], "free": 50 * GIB, "size": 100 * GIB, **more})
 
 
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        (disk(), ("ok", "disk of backups ('/data/b'): 50.0 GiB free of 100.0 GiB")),
-        (disk(needed=GIB), ("ok", "disk of backups ('/data/b'): 50.0 GiB free of 100.0 GiB, 1.0 GiB needed by the next backup")),
+        (disk(), ("ok", "disk at '/data' (backups, data): 50.0 GiB free of 100.0 GiB")),
+        (disk(needed=GIB), ("ok", "disk at '/data' (backups, data): 50.0 GiB free of 100.0 GiB, 1.0 GiB needed by the next backup")),
         (
             disk(free=GIB, needed=2 * GIB),
             (
                 "problem",
-                "disk of backups ('/data/b'): 1.0 GiB free of 100.0 GiB, expected 2.0 GiB for the next backup and its drill: the next"
+                "disk at '/data' (backups, data): 1.0 GiB free of 100.0 GiB, expected 2.0 GiB for the next backup and its drill: the next"
                 f" backup and its restore would not fit, and no migration starts without them; run: {LOOK}",
             ),
         ),
@@ -38,7 +38,7 @@ def disk(**more: Any) -> Disk:
             disk(free=9 * GIB),
             (
                 "warning",
-                "disk of backups ('/data/b'): 9.0 GiB free of 100.0 GiB, expected at most 90% used: a full disk stops the database;"
+                "disk at '/data' (backups, data): 9.0 GiB free of 100.0 GiB, expected at most 90% used: a full disk stops the database;"
                 f" run: {LOOK}",
             ),
         ),
@@ -46,7 +46,7 @@ def disk(**more: Any) -> Disk:
             disk(nodes=0),
             (
                 "problem",
-                "disk of backups ('/data/b'): 50.0 GiB free of 100.0 GiB, no inode free: it holds too many files to take another;"
+                "disk at '/data' (backups, data): 50.0 GiB free of 100.0 GiB, no inode free: it holds too many files to take another;"
                 f" run: {LOOK}",
             ),
         ),

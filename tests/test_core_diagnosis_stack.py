@@ -99,12 +99,12 @@ def test_programs():
         ("warning", "program old@1: STOPPED, expected RUNNING: not started; run: pulumi up"),
         ("warning", "program new@1: unknown, expected RUNNING: supervisord has no such program; run: pulumi up"),
     ]
-    assert seen(stack.programs(states, ["api@1"], [])) == [("ok", "supervisord: 1 programs run")]
+    assert seen(stack.programs(states, ["api@1"], [])) == [("ok", "supervisord: runs api@1")]
 
 
 def test_references():
     """A credential is told by its reference, and how to put it there."""
-    assert seen(stack.references({}, 1)) == [("ok", "credentials: 1 reference in config, all resolve here")]
+    assert seen(stack.references({}, 1)) == [("ok", "credentials: 1 reference in config, which resolves here")]
     found = stack.references({"env:TOKEN": "not set", "file:/run/x": "cannot be read"}, 2)
     assert [(one.what, one.next) for one in found] == [
         ("credential 'env:TOKEN'", "export TOKEN=..."),

@@ -68,6 +68,14 @@ def test_check_fails(shop: Engine):
             time.sleep(6)
             os.kill(pid, signal.SIGCONT)
             assert child.wait(60) == 0
+        os.kill(pid, signal.SIGSTOP)
+        with subprocess.Popen(
+            [SLUICE, "check", "health", "--wait", "-s", "dev"], cwd=shop.folder, env=shop.env, stderr=subprocess.PIPE
+        ) as child:
+            time.sleep(8)
+            child.send_signal(signal.SIGINT)
+            _, said = child.communicate(timeout=60)
+        assert (child.returncode, said) == (130, b"error: told to stop: nothing was changed\n")
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -137,6 +145,10 @@ def test_backup_interrupted(shop: Engine):
     assert (child.returncode, said) == (130, "error: told to stop: what was not whole yet is removed, older backups stay\n")
     assert (listed(shop), databases(shop)) == (before, names)
     assert not list((shop.root / "backups" / "shop").glob(".*"))
+
+
+def _hears() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def databases(shop: Engine) -> set[str]:

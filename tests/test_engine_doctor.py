@@ -68,6 +68,17 @@ def test_well(shop: Engine):
     assert re.search(r"^0 problems, (\d+ warnings?, )?\d+ ok, in \d+\.\d s$", text.out, re.MULTILINE), text.out
 
 
+def test_never_deployed(engine: Engine):
+    """A stack that was never deployed has nothing to be asked, and nothing is wrong with that; one that cannot be read is not known."""
+    engine.release("1.0")
+    found = findings(engine, code=0)
+    assert told(found, "release")["seen"] == "nothing is proven yet"
+    assert {one["area"] for one in found} == {"machine", "stack"}
+    engine.env["PULUMI_BACKEND_URL"] = f"file://{engine.place / 'nowhere'}"
+    lost = told(findings(engine), "stack")
+    assert (lost["state"], lost["next"]) == ("unknown", "pulumi stack --stack test")
+
+
 @contextmanager
 def stuck(shop: Engine) -> Iterator[psycopg.Connection[Any]]:
     """Leave a transaction open on a table, and let a statement with a secret in it wait for that; an index fails, a migration stops."""
@@ -153,7 +164,7 @@ def test_disk(shop: Engine):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=False, capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a disk")
     try:
-        disk = told(findings(shop), f"disk of backups ('{place}')")
+        disk = told(findings(shop), f"disk at '{place}' (backups)")
     finally:
         subprocess.run(["umount", str(place)], check=True)
     assert (disk["state"], disk["cause"]) == (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,8 @@ from sluice.core.store import Store
 from sluice.systems import activity
 from sluice.systems.lock import held
 from tests.fixtures.front import free
-from tests.fixtures.store import connect, databases
+from tests.fixtures.postgres import NOBODY, Postgres
+from tests.fixtures.store import connect, databases, named
 
 pytestmark = pytest.mark.embedded
 LIMIT = 5.0
@@ -128,3 +131,42 @@ def test_read_only(store: Store):
     """Nothing that is asked could change anything."""
     with activity._asked(store, LIMIT) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.execute("create table t ()")
+
+
+@pytest.fixture
+def counting() -> Iterator[Store]:
+    """Return a database on a server of its own, which counts statements."""
+    server = Postgres()
+    server.start()
+    try:
+        with server.connect() as connection:
+            connection.execute("alter system set shared_preload_libraries = 'pg_stat_statements'")
+        server.server.send_signal(signal.SIGINT)
+        server.server.wait(timeout=30)
+        null = subprocess.DEVNULL
+        server.server = subprocess.Popen(server.server.args, stdout=null, stderr=null, cwd="/", **NOBODY)
+        server._await()
+        yield named(server, "postgres")
+    finally:
+        server.close()
+
+
+def test_statements(counting: Store):
+    """Where statements are counted, slow ones are told with how often and how long; without the library only why nobody knows."""
+    with connect(counting) as connection:
+        connection.execute("create extension pg_stat_statements")
+        for _ in range(2):
+            connection.execute("select pg_sleep(0.1)")
+    seen = activity.inside(counting, timeout=LIMIT)
+    assert seen.statements
+    (slow,) = [one for one in seen.statements if "pg_sleep" in one.query]
+    assert (slow.calls, 0.1 <= slow.mean < 1) == (2, True)
+
+
+def test_uncounted(store: Store):
+    """An extension without its library counts nothing, and the server's reason is told."""
+    with connect(store) as connection:
+        connection.execute("create extension pg_stat_statements")
+    seen = activity.inside(store, timeout=LIMIT)
+    assert seen.statements is None
+    assert seen.uncounted == 'pg_stat_statements must be loaded via "shared_preload_libraries"'

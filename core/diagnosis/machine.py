@@ -31,7 +31,7 @@ class Disk:
 
 def disk(found: Disk) -> Finding:
     """Judge a disk against what the next backup and its drill need, and against being full."""
-    what = f"disk of {', '.join(found.purposes)}"
+    what = f"disk at '{found.path}' ({', '.join(found.purposes)})"
     seen = f"{size(found.free)} free of {size(found.size)}"
     look = f"du -xh --max-depth=2 {found.path} | sort -h | tail"
     told = {"area": AREA, "what": what, "seen": seen, "next": look}

@@ -104,7 +104,7 @@ def programs(states: Mapping[str, tuple[str, str]], wanted: Sequence[str], servi
         for name in wanted
         if not _up(states, name)
     ]
-    return bad or [fine(SERVICES, "supervisord", f"{len(wanted)} programs run")]
+    return bad or [fine(SERVICES, "supervisord", f"runs {', '.join(wanted) or 'nothing'}")]
 
 
 def _up(states: Mapping[str, tuple[str, str]], name: str) -> bool:
@@ -125,7 +125,12 @@ def gone(area: str, what: str, why: str, cause: str) -> Finding:
 def references(unresolved: Mapping[str, str], count: int) -> list[Finding]:
     """Judge the references to secrets that config holds: which cannot be resolved here, and why; no value is ever told."""
     bad = [_reference(name, why) for name, why in unresolved.items()]
-    return bad or [fine(STACK, "credentials", f"{count} reference{'s' if count != 1 else ''} in config, all resolve here")]
+    told = (
+        f"{count} reference{'s' if count != 1 else ''} in config, which resolve{'s' if count == 1 else ''} here"
+        if count
+        else "config refers to none"
+    )
+    return bad or [fine(STACK, "credentials", told)]
 
 
 def _reference(name: str, why: str) -> Finding:
