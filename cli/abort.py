@@ -49,7 +49,7 @@ def routes(seen: Stack) -> list[dict[str, Any]]:
 
 def config(seen: Stack) -> None:
     """Write the live release back, so that the next update does not begin again with what was aborted."""
-    from sluice.history import facts
+    from sluice.history import facts, orders
 
     live = seen.pasts[0] if seen.pasts else None
     if live is None or live.id == seen.configured:
@@ -57,7 +57,7 @@ def config(seen: Stack) -> None:
     if live.config is None:
         say.lines(f"config still names '{seen.configured}', and '{live.id}' cannot be written back: {live.why}")
         return
-    commands = facts.written(seen.pulumi, live.config)
+    commands = orders.written(seen.pulumi, live.config)
     for command in commands:
         seen.pulumi.do(command)
     say.lines(f"config names '{live.id}' again, by", *(f"  {line}" for line in facts.shown(commands)))

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any
 from sluice.cli import options, say
 
 if TYPE_CHECKING:
+    from sluice.core.rollback.database import Database
     from sluice.core.rollback.past import Past
-    from sluice.core.rollback.plan import Database, Plan
-    from sluice.core.rollback.symptom import Symptom
+    from sluice.core.rollback.plan import Plan, Wish
+    from sluice.history.orders import Orders
     from sluice.history.stack import Stack
 
 
 def plan(
     to: options.To = None,
-    services_only: options.Only = False,
+    services_only: options.Services = False,
+    db_only: options.Data = False,
+    to_revision: options.Revision = [],  # noqa: B006
+    to_backup: options.Saved = [],  # noqa: B006
+    exact: options.Exact = False,
     accept_loss: options.Accept = [],  # noqa: B006
     symptom: options.Trouble = [],  # noqa: B006
     rate: options.Rate = None,
@@ -28,47 +33,67 @@ def plan(
 
     In plain Pulumi: the commands that it ends with.
     """
-    from sluice.core.rollback.symptom import read
     from sluice.history.pulumi import find
     from sluice.history.stack import look
 
-    symptoms = read(symptom, rate, severity)
+    wish = options.wish(
+        to=to, services_only=services_only, db_only=db_only, to_revision=to_revision, to_backup=to_backup, exact=exact,
+        accept_loss=accept_loss, symptom=symptom, rate=rate, severity=severity,
+    )  # fmt: skip
     seen = look(find(cwd.resolve(), stack))
-    made = make(seen, to=to, services_only=services_only, allowed=accept_loss, symptoms=symptoms)
+    made = make(seen, wish)
+    told = orders(seen, made)
     if json:
-        say.data(made.wire() | {"commands": commands(seen, made)})
+        say.data(made.wire() | {"commands": told.shown})
     else:
-        show(seen, made)
+        show(seen, made, told)
 
 
-def make(seen: Stack, *, to: str | None, services_only: bool, allowed: list[str], symptoms: list[Symptom]) -> Plan:
+def make(seen: Stack, wish: Wish) -> Plan:
     """Gather the facts, and decide."""
+    from datetime import UTC, datetime
+
     from sluice.core.rollback.plan import plan
-    from sluice.core.rollback.symptom import Scope, widest
     from sluice.history import facts
 
-    target = named(seen, to) if to else seen.aim.target
-    restore = widest(symptoms) is Scope.RESTORE and not services_only
-    return plan(
+    target = named(seen, wish.to) if wish.to else seen.aim.target
+    live = seen.pasts[0] if seen.pasts else None
+    alone = wish.only == "database"
+    whose = live if alone else target
+    wish = sole(seen, wish)
+    made = plan(
         failing=seen.aim.failing,
-        live=seen.pasts[0] if seen.pasts else None,
+        live=live,
         target=target,
-        databases=databases(seen, target, restore) if target else [],
-        symptoms=symptoms,
-        services_only=services_only,
-        allowed=allowed,
-        unreachable=facts.unreachable(seen, target) if target else [],
+        databases=databases(seen, whose, wish) if whose else [],
+        wish=wish,
+        unreachable=facts.unreachable(seen, whose) if whose else [],
         nowhere=seen.aim.why,
+        clear=facts.clear(seen, live) if alone and live else None,
     )
+    return made.barred(facts.barred(seen, made.target, datetime.now(UTC))) if made.target else made
 
 
-def databases(seen: Stack, target: Past, restore: bool) -> list[Database]:
+def sole(seen: Stack, wish: Wish) -> Wish:
+    """Give a revision without a database to the only one that there is."""
+    if "" not in wish.revisions:
+        return wish
+    from sluice.core.errors import Refused
+
+    if len(seen.stores) != 1:
+        known = ", ".join(seen.stores) or "none"
+        raise Refused([f"--to-revision {wish.revisions['']}: of which database? write DATABASE={wish.revisions['']}; known are {known}"])
+    return wish.model_copy(update={"revisions": {next(iter(seen.stores)): wish.revisions[""]}})
+
+
+def databases(seen: Stack, whose: Past, wish: Wish) -> list[Database]:
     """Return the databases as they are; a stack without one does not wait for the drivers."""
     if not seen.stores:
         return []
+    from sluice.core.rollback.symptom import Scope
     from sluice.history import databases
 
-    return databases.look(seen, target, restore=restore)
+    return databases.look(seen, whose, restore=wish.scope is Scope.RESTORE, named=wish.backups)
 
 
 def named(seen: Stack, to: str) -> Past:
@@ -82,11 +107,11 @@ def named(seen: Stack, to: str) -> Past:
     return found[0]
 
 
-def commands(seen: Stack, made: Plan) -> list[str]:
+def orders(seen: Stack, made: Plan) -> Orders:
     """Return the plain commands of a plan; none of one that is refused."""
-    from sluice.history import facts
+    from sluice.history.orders import orders
 
-    return facts.shown(facts.commands(seen.pulumi, made.config, message(made))) if made.runs and made.config else []
+    return orders(seen, made, message(made))
 
 
 def message(made: Plan) -> str:
@@ -96,22 +121,28 @@ def message(made: Plan) -> str:
     return f"{BACK}{made.failing} to {made.target}"
 
 
-def show(seen: Stack, made: Plan) -> None:
+def show(seen: Stack, made: Plan, told: Orders) -> None:
     """Print a plan for people."""
-    from sluice.core.rollback.past import expected
     from sluice.history import facts
 
     target = next((past for past in seen.pasts if past.id == made.target), None)
     say.lines(f"{made.action.value}: from '{made.failing}' to '{made.target or 'nothing'}'")
-    say.lines(*(f"  because {reason}" for reason in made.reasons), *_services(made), *_steps(made))
-    if made.severity:
-        say.lines(f"  {made.severity.value}: {made.severity.todo}")
-    if target and made.runs and (time := expected(target, seen.updates)):
-        say.lines(f"  expected: {time}")
+    say.lines(*(f"  because {reason}" for reason in made.reasons), *_services(made), *_steps(made), *_due(seen, made, target))
     say.lines(*(f"  note: {note}" for note in (facts.notes(seen, target) if target else [])))
     say.lines(*(f"  refused: {why}" for why in made.refusals))
-    if plain := commands(seen, made):
-        say.lines("in plain Pulumi:", *(f"  {command}" for command in plain))
+    if told.shown:
+        say.lines("in plain Pulumi:", *(f"  {command}" for command in told.shown))
+
+
+def _due(seen: Stack, made: Plan, target: Past | None) -> list[str]:
+    """Say by when it has to be over, how long it should take, and what else there is where that is too long."""
+    from sluice.core.rollback.past import expected
+
+    severity = [f"  {made.severity.value}: {made.severity.todo}"] if made.severity else []
+    time = expected(target, seen.updates) if target and made.runs else None
+    long = time and made.within is not None and time.seconds > made.within
+    quicker = ["  note: that is longer than its severity leaves: a flag, or a release that still runs beside it (--to), is quicker"]
+    return [*severity, *([f"  expected: {time.text}"] if time else []), *(quicker if long else [])]
 
 
 def _services(made: Plan) -> list[str]:
@@ -126,4 +157,9 @@ def _steps(made: Plan) -> list[str]:
 
 
 def _step(step: Any) -> list[str]:
-    return [f"  {step.database} at '{step.revision}': {step.action.value}: {step.why}", *(f"    loses {loss}" for loss in step.loses)]
+    time = [f"    took {step.seconds:.1f} s before"] if step.seconds is not None else []
+    return [
+        f"  {step.database} at '{step.revision}': {step.action.value}: {step.why}",
+        *(f"    loses {loss}" for loss in step.loses),
+        *time,
+    ]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sluice.cli import options, say
-from sluice.cli.plan import make, show
+from sluice.cli.plan import make, orders, show
 from sluice.cli.rollback import confirm
 
 Version = Annotated[str, typer.Argument(help="The version to bring out.")]
@@ -28,24 +28,27 @@ def release(
     In plain Pulumi: `pulumi config set --path sluice:release.version VERSION`, then `pulumi up`.
     """
     from sluice.core.errors import Refused
-    from sluice.history import facts
-    from sluice.history.locks import held
+    from sluice.core.rollback.plan import Wish
+    from sluice.history.locks import held, turn
+    from sluice.history.orders import shown
     from sluice.history.pulumi import find
     from sluice.history.stack import look
 
     pulumi = find(cwd.resolve(), stack)
-    if locks := held(pulumi, pulumi.backend()):
-        raise Refused([f"{lock}; nothing was touched" for lock in locks])
-    words = settings(version, kind, schema)
-    commands = [pulumi.argv("config", "set-all", "--path", *words), pulumi.argv("up", "--yes", "--skip-preview")]
-    say.lines("in plain Pulumi:", *(f"  {command}" for command in facts.shown(commands)))
-    confirm(f"release {version} to '{pulumi.stack}'?", yes)
-    pulumi.ask("config", "set-all", "--path", *words)
-    code = pulumi.watch("up", "--yes", "--skip-preview", "--message", f"release {version}")
-    if code:
-        seen = look(pulumi)
-        show(seen, make(seen, to=None, services_only=False, allowed=[], symptoms=[]))
-    raise typer.Exit(code)
+    with turn(pulumi):
+        if locks := held(pulumi, pulumi.backend()):
+            raise Refused([f"{lock}; nothing was touched" for lock in locks])
+        words = pulumi.argv("config", "set-all", "--path", *settings(version, kind, schema))
+        up = pulumi.argv("up", "--yes", "--skip-preview", "--message", f"release {version}")
+        say.lines("in plain Pulumi:", *(f"  {command}" for command in shown([words, up])))
+        confirm(f"release {version} to '{pulumi.stack}'?", yes)
+        pulumi.do(words)
+        code = pulumi.watch(up)
+        if code:
+            seen = look(pulumi)
+            made = make(seen, Wish())
+            show(seen, made, orders(seen, made))
+        raise typer.Exit(code)
 
 
 def settings(version: str, kind: str | None, schema: list[str]) -> list[str]:

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli import options, say
-from sluice.cli.plan import make, message, show
+from sluice.cli import ends, options, say
+from sluice.cli.plan import make, orders, show
 
 if TYPE_CHECKING:
-    from sluice.core.rollback.plan import Plan
+    from collections.abc import Sequence
+
+    from sluice.core.rollback.plan import Plan, Wish
+    from sluice.history.orders import Orders
+    from sluice.history.pulumi import Pulumi
     from sluice.history.stack import Stack
 
 Dry = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its commands, and change nothing.")]
@@ -18,7 +22,12 @@ Dry = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its com
 
 def rollback(
     to: options.To = None,
-    services_only: options.Only = False,
+    services_only: options.Services = False,
+    db_only: options.Data = False,
+    to_revision: options.Revision = [],  # noqa: B006
+    to_backup: options.Saved = [],  # noqa: B006
+    exact: options.Exact = False,
+    accept_loss: options.Accept = [],  # noqa: B006
     dry_run: Dry = False,
     yes: options.Yes = False,
     symptom: options.Trouble = [],  # noqa: B006
@@ -29,31 +38,45 @@ def rollback(
 ) -> None:
     """Go back to a proven release: its `sluice:release` is written back byte for byte, and `pulumi up` takes it through the gates.
 
-    A plan that asks for more than that (a downgrade, a restore) is printed and not run. In plain Pulumi: the commands that it prints.
+    Databases go along where they have to, or alone, or to a backup.
+
+    In plain Pulumi: the commands that it prints.
     """
-    from sluice.core.rollback.symptom import read
+    from contextlib import nullcontext
+
+    from sluice.history.locks import turn
     from sluice.history.pulumi import find
     from sluice.history.stack import look
 
-    symptoms = read(symptom, rate, severity)
-    seen = look(find(cwd.resolve(), stack))
-    made = make(seen, to=to, services_only=services_only, allowed=[], symptoms=symptoms)
-    show(seen, made)
-    if not dry_run:
-        check(seen, made)
-        confirm(f"go back to '{made.target}' on '{seen.pulumi.stack}'?", yes)
-        raise typer.Exit(run(seen, made))
-    if not made.runs:
-        raise typer.Exit(1)
+    wish = options.wish(
+        to=to, services_only=services_only, db_only=db_only, to_revision=to_revision, to_backup=to_backup, exact=exact,
+        accept_loss=accept_loss, symptom=symptom, rate=rate, severity=severity,
+    )  # fmt: skip
+    pulumi = find(cwd.resolve(), stack)
+    with nullcontext() if dry_run else turn(pulumi):
+        seen = look(pulumi)
+        made = make(seen, wish)
+        told = orders(seen, made)
+        show(seen, made, told)
+        if dry_run:
+            raise typer.Exit(0 if made.runs else 1)
+        check(seen, made, wish, yes)
+        confirm(f"{made.action.value}: go back to '{made.target}' on '{seen.pulumi.stack}'?", yes)
+        raise typer.Exit(run(seen, made, told))
 
 
-def check(seen: Stack, made: Plan) -> None:
+def check(seen: Stack, made: Plan, wish: Wish, yes: bool) -> None:
     """Refuse what cannot be run, before anything is touched."""
     from sluice.core.errors import Refused
     from sluice.history.locks import held
 
     if not made.runs:
-        raise Refused([f"this plan is '{made.action.value}', and only 'code only' is run: nothing was touched"])
+        raise Refused([f"this plan is '{made.action.value}': nothing was touched"])
+    if yes and (unnamed := [one.backup for one in made.restores if one.backup not in wish.backups]):
+        words = " ".join(f"--to-backup {id}" for id in unnamed)
+        raise Refused(
+            [f"a restore loses what was written since, and nobody is asked: accept it by name, with {words}; nothing was touched"]
+        )
     if locks := held(seen.pulumi, seen.backend):
         raise Refused([f"{lock}; nothing was touched" for lock in locks])
 
@@ -71,18 +94,27 @@ def confirm(question: str, yes: bool) -> None:
     typer.confirm(question, abort=True)
 
 
-def run(seen: Stack, made: Plan) -> int:
-    """Write the release back and deploy it; return the exit code of `pulumi up`."""
+def run(seen: Stack, made: Plan, told: Orders) -> int:
+    """Write the release back and deploy it; return the exit code."""
     import time
 
-    from sluice.history import facts
+    from sluice.cli.deadline import countdown
 
     begun = time.monotonic()
-    for command in facts.written(seen.pulumi, made.config or ""):
-        seen.pulumi.do(command)
-    code = seen.pulumi.watch("up", "--yes", "--skip-preview", "--message", message(made))
+    count = countdown(seen, made, begun)
+    do(seen.pulumi, told.before)
+    code = seen.pulumi.attend(told.up, count.tick if count else None)
+    late = count.end() if count else False
     if code:
         say.error(f"`pulumi up` failed: config names '{made.target}', and what was live still serves; mend it, then `pulumi up`")
-    else:
-        say.lines(f"'{made.target}' is live again, after {time.monotonic() - begun:.1f} s")
-    return code
+        return ends.OPEN
+    # What this release was allowed is used up, and no later update is to read it again.
+    do(seen.pulumi, told.after)
+    say.lines(f"'{made.target}' is live again, after {time.monotonic() - begun:.1f} s")
+    return ends.LATE if late else 0
+
+
+def do(pulumi: Pulumi, commands: Sequence[list[str]]) -> None:
+    """Run commands that nobody needs to watch."""
+    for command in commands:
+        pulumi.do(command)

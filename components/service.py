@@ -65,9 +65,13 @@ class ServiceArgs:
 
 @lru_cache
 def _digest(artifact: str) -> str:
+    from sluice.core.errors import Unreachable
     from sluice.systems import files
 
-    return files.digest(Path(artifact))
+    try:
+        return files.digest(Path(artifact))
+    except Unreachable as error:
+        raise pulumi.RunError(f"Unreachable: {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ The drivers that this takes are imported by nobody else in `history`: a stack wi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from sluice.core.backup.manifest import Backup
@@ -16,26 +16,27 @@ from sluice.core.migration.file import rank
 from sluice.core.migration.history import revision
 from sluice.core.migration.row import Row
 from sluice.core.record import Record
+from sluice.core.rollback.database import Change, Database, Saved, fits, then
 from sluice.core.rollback.past import Past
-from sluice.core.rollback.plan import Change, Database, Saved, fits, then
 from sluice.core.store import Store
 from sluice.history.stack import Stack
 from sluice.systems import migration_facts, migrations, shelf
 
 
-def look(stack: Stack, target: Past, *, restore: bool = False) -> list[Database]:
-    """Return every database as it is. Backups are looked at only where one may be needed (`restore`: everywhere): it takes a while."""
-    return [_database(stack, name, store, target.record, restore) for name, store in stack.stores.items()]
+def look(stack: Stack, target: Past, *, restore: bool = False, named: Collection[str] = ()) -> list[Database]:
+    """Return every database as it is, for the code of a release. Backups are looked at only where one may be needed (`restore`:
+    everywhere; `named`: those ids): it takes a while."""
+    return [_database(stack, name, store, target.record, restore, named) for name, store in stack.stores.items()]
 
 
-def _database(stack: Stack, name: str, store: Store, target: Record, restore: bool) -> Database:
+def _database(stack: Stack, name: str, store: Store, target: Record, restore: bool, named: Collection[str]) -> Database:
     rows = [row for row in migrations.look(store) if dirty.begun(row)]
     if any(row.alembic for row in rows):
         return _tree(stack, name, target)
     changes = _changes(store, rows)
     wanted = then(changes, target, name)
     needed = restore or any(_stuck(row, wanted) for row in rows)
-    saved = list(_saved(stack, store, fits(changes, wanted))) if stack.shelf and needed else []
+    saved = list(_saved(stack, store, fits(changes, wanted) if needed else (), named)) if stack.shelf and (needed or named) else []
     return Database(name=name, revision=revision(rows), changes=changes, backups=saved)
 
 
@@ -69,25 +70,32 @@ def _change(row: Row, lost: int | str | None) -> Change:
         at=at,
         lost=lost if isinstance(lost, int) else None,
         half=row.state != "applied",
+        took=row.seconds,
     )
 
 
-def _saved(stack: Stack, store: Store, wanted: Sequence[str]) -> Iterator[Saved]:
-    now: dict[str, int] | None = None
-    for one in shelf.load(Path(stack.shelf or ""), database=store.dbname):
-        if (one.manifest.revision or "") not in wanted:
-            continue
-        now = migration_facts.counts(store) if now is None else now
-        yield _one(store, one, now)
+def _saved(stack: Stack, store: Store, wanted: Sequence[str], named: Collection[str]) -> Iterator[Saved]:
+    """Yield backups, newest first, and of those at a wanted revision none beyond the first good one: each is read to its end."""
+    good = False
+    held = shelf.load(Path(stack.shelf or ""), database=store.dbname)
+    found = [one for one in held if one.id in named or (one.manifest.revision or "") in wanted]
+    now, system = (migration_facts.counts(store), migration_facts.system(store)) if found else ({}, "")
+    for one in found:
+        if one.id in named or not good:
+            saved = _one(store, one, now, system)
+            good = good or (saved.good and saved.revision in wanted)
+            yield saved
 
 
-def _one(store: Store, backup: Backup, now: dict[str, int]) -> Saved:
+def _one(store: Store, backup: Backup, now: dict[str, int], system: str) -> Saved:
     then = backup.manifest.rows
+    foreign = [] if backup.manifest.system == system else [f"is from system {backup.manifest.system}, and the server is system {system}"]
     return Saved(
         id=backup.id,
         revision=backup.manifest.revision or "",
         made_at=backup.manifest.made_at,
         verified=backup.verified,
         written={table: now.get(table, 0) - then.get(table, 0) for table in {**then, **now}},
-        problems=shelf.check(store, backup),
+        problems=[*foreign, *shelf.check(store, backup)],
+        took=backup.drilled.rto if backup.drilled else None,
     )

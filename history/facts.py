@@ -1,4 +1,4 @@
-"""Whether a proven release can be reached from here, and by which plain commands."""
+"""Whether a proven release can be reached from here, now."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import yaml
 
 from sluice.core.errors import Unreachable
-from sluice.core.record import Record
+from sluice.core.record import Record, before
 from sluice.core.rollback.past import Past
+from sluice.core.settings import closed, missing
 from sluice.core.settings.tree import RELEASE
 from sluice.core.spec import Spec
 from sluice.core.update import encrypted
@@ -28,6 +30,22 @@ SHORT = 12
 def unreachable(stack: Stack, past: Past) -> list[str]:
     """Return everything that a proven release lacks here and now, each a sentence: nothing has been touched yet."""
     return [*_artifacts(past.record), *_secrets(stack, past)]
+
+
+def barred(stack: Stack, id: str, now: datetime) -> list[str]:
+    """Return why preflight would not let a release begin now: windows and approvals, which the live and the warm one need not."""
+    if (stack.live and id == stack.live.id) or _warm(stack, id, now):
+        return []
+    rollout = stack.settings
+    why = closed(rollout.windows, now)
+    approvals = missing(rollout.approvals, id, stack.spent)
+    return [*([f"deployment window: {why}"] if why else []), *(f"approval: {one} --stack {stack.pulumi.short}" for one in approvals)]
+
+
+def _warm(stack: Stack, id: str, now: datetime) -> bool:
+    """Say whether a release is the one that still runs beside the live one, and may be taken back at once."""
+    found = before(stack.records)
+    return found is not None and found[0].id == id and found[1] + stack.settings.window >= now
 
 
 def _artifacts(record: Record) -> Iterator[str]:
@@ -61,15 +79,25 @@ def _secrets(stack: Stack, past: Past) -> Iterator[str]:
         yield f"the secrets of '{past.id}' cannot be decrypted: {error}"
 
 
-def decrypt(pulumi: Pulumi, config: str) -> None:
-    """See whether the stack can read a release's secrets, in a file of its own. Unreachable when it cannot."""
+def decrypt(pulumi: Pulumi, config: str) -> str:
+    """Return a release's block with its secrets readable, never to be shown; by a file of its own. Unreachable when the stack cannot."""
     own = pulumi.folder / f"Pulumi.{pulumi.short}.yaml"
     known = yaml.safe_load(own.read_text()) if own.exists() else {}
     header = {key: known[key] for key in HEADER if key in (known or {})}
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         json.dump({**header, "config": {RELEASE: json.loads(config)}}, file)
         file.flush()
-        pulumi.ask("config", "get", RELEASE, "--config-file", file.name)
+        return pulumi.ask("config", "get", RELEASE, "--config-file", file.name)
+
+
+def clear(stack: Stack, past: Past) -> str | None:
+    """Return a release's block as the program reads it; None where that cannot be told."""
+    if past.config is None or not encrypted(past.config):
+        return past.config
+    try:
+        return decrypt(stack.pulumi, past.config)
+    except Unreachable:
+        return None
 
 
 def notes(stack: Stack, past: Past) -> list[str]:
@@ -85,25 +113,6 @@ def commit(folder: Path) -> str | None:
     """Return the commit of the program that is here; None outside a repository."""
     asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
     return asked.stdout.strip() or None if asked.returncode == 0 else None
-
-
-def commands(pulumi: Pulumi, config: str, message: str) -> list[list[str]]:
-    """Return the plain commands that write a release back and deploy it: what the CLI runs, and what anybody may type."""
-    return [*written(pulumi, config), pulumi.argv("up", "--yes", "--skip-preview", "--message", message)]
-
-
-def written(pulumi: Pulumi, config: str) -> list[list[str]]:
-    """Return the commands that put a release into config. What is there goes first: where a text was, the CLI would write a number
-    as a text too, since it keeps the quotes."""
-    return [pulumi.argv("config", "rm", RELEASE), pulumi.argv("config", "set-all", "--json", block(config))]
-
-
-def block(config: str) -> str:
-    """Write a release as `pulumi config set-all --json` takes it: as the map that it was, secrets still encrypted."""
-    data = json.loads(config)
-    # The CLI reads a map from the text in `value`, and wants `objectValue` only as the sign that it is one.
-    value = {"value": config, "objectValue": {}} if isinstance(data, dict) else {"value": data}
-    return json.dumps({RELEASE: {**value, "secret": False}}, ensure_ascii=False)
 
 
 def shown(commands: Sequence[Sequence[str]]) -> list[str]:

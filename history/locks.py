@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from sluice.core.errors import Refused
 from sluice.history.pulumi import Pulumi
+
+
+@contextmanager
+def turn(pulumi: Pulumi) -> Iterator[None]:
+    """Hold the stack's file while config is written and brought out: of two commands in one folder the second one would have changed
+    what the first one is about to release. Refused while another one does; nothing is left behind."""
+    own = pulumi.folder / f"Pulumi.{pulumi.short}.yaml"
+    handle = os.open(own if own.exists() else pulumi.folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        why = f"another `sluice` works on '{pulumi.stack}' from this folder: wait for its end, or end it with `sluice abort`"
+        raise Refused([f"{why}; nothing was touched"]) from None
+    finally:
+        os.close(handle)
 
 
 def held(pulumi: Pulumi, backend: str) -> list[str]:

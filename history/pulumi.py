@@ -6,7 +6,8 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import yaml
 from sluice.core.errors import Refused, Unreachable
 
 PROJECT = ("Pulumi.yaml", "Pulumi.yml")
+# Seconds between two looks at a running command.
+TICK = 1.0
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,15 @@ class Pulumi:
     def config(self, key: str) -> str | None:
         """Return a key of the stack's config as JSON text, as the program gets it: secrets in clear, so never to be shown. None when
         it is not there."""
-        found = self.json("config").get(key)
+        return self.configs(key)[0]
+
+    def configs(self, *keys: str) -> list[str | None]:
+        """Return several keys at once, as `config` does one."""
+        found = self.json("config")
         # Only what has secrets in it is decrypted: that takes a passphrase, or a key.
-        value = self.json("config", "--show-secrets").get(key) if found and "value" not in found else found
-        if not value:
-            return None
-        return str(value["value"]) if "objectValue" in value else json.dumps(value["value"])
+        hidden = any("value" not in found[key] for key in keys if key in found)
+        known = self.json("config", "--show-secrets") if hidden else found
+        return [_text(known.get(key)) for key in keys]
 
     def settings(self) -> dict[str, Any]:
         """Return the stack's config as it is written, secrets left out: what may be shown."""
@@ -92,13 +98,38 @@ class Pulumi:
 
     def watch(self, *words: str) -> int:
         """Run a command that the user sees, and return its exit code. Ctrl-C reaches the CLI, which ends in its own way."""
-        child = subprocess.Popen(self.argv(*words), cwd=self.folder, env=_env())
+        return self._watch(self.argv(*words), None, {})
+
+    def attend(self, argv: list[str], tick: Callable[[], None] | None) -> int:
+        """Watch one of its commands, and call `tick` each second meanwhile."""
+        # Whoever speaks meanwhile would tear the moving lines of a terminal.
+        return self._watch([*argv, "--non-interactive"] if tick else argv, tick, {})
+
+    def events(self, argv: list[str]) -> tuple[int, list[str]]:
+        """Watch an update, and return its exit code and the engine's events, a JSON object a line."""
+        with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
+            log = Path(folder) / "events.json"
+            # The CLI has the option only with its commands for debugging; it is how the Automation API listens.
+            code = self._watch([*argv, "--event-log", str(log)], None, {"PULUMI_DEBUG_COMMANDS": "true"})
+            return code, log.read_text().splitlines() if log.exists() else []
+
+    def _watch(self, argv: list[str], tick: Callable[[], None] | None, more: dict[str, str]) -> int:
+        child = subprocess.Popen(argv, cwd=self.folder, env={**_env(), **more})
         while True:
             try:
-                return child.wait()
+                return child.wait(TICK if tick else None)
+            except subprocess.TimeoutExpired:
+                if tick:
+                    tick()
             except KeyboardInterrupt:
                 # The terminal has told the CLI as well: it puts the traffic back, and that is waited for.
                 continue
+
+
+def _text(value: dict[str, Any] | None) -> str | None:
+    if not value:
+        return None
+    return str(value["value"]) if "objectValue" in value else json.dumps(value["value"])
 
 
 def find(folder: Path, stack: str | None) -> Pulumi:

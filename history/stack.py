@@ -10,8 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from sluice.core.record import Record
-from sluice.core.rollback.past import Aim, Past, aim, pasts, release_id
-from sluice.core.settings.tree import RELEASE
+from sluice.core.rollback.past import Aim, Past, aim, data, pasts, release_id
+from sluice.core.settings.parse import draft
+from sluice.core.settings.rollout import Rollout
+from sluice.core.settings.tree import RELEASE, ROLLOUT
 from sluice.core.store import Store
 from sluice.core.update import Update, outputs, proven, provider
 from sluice.core.version import Version
@@ -27,7 +29,7 @@ SUPERVISOR, PROGRAM = "process:Supervisor", "process:Program"
 class Stack:
     """A stack at one moment, in the backend at that address.
 
-    `config` is its `sluice:release` as JSON text, secrets in clear; None when it has none.
+    `config` is its `sluice:release` as JSON text, secrets in clear, and `rollout` its `sluice:rollout`; None when it has none.
     """
 
     pulumi: Pulumi
@@ -35,6 +37,7 @@ class Stack:
     state: Mapping[str, Any]
     config: str | None = field(repr=False)
     updates: Sequence[Update]
+    rollout: str | None = field(default=None, repr=False)
 
     @cached_property
     def records(self) -> list[Record]:
@@ -55,6 +58,16 @@ class Stack:
     def configured(self) -> str | None:
         """Return the id of the release in config; None when it is none."""
         return release_id(self.config) if self.config else None
+
+    @cached_property
+    def settings(self) -> Rollout:
+        """Return how releases are brought out here, as far as config can be read."""
+        return draft(ROLLOUT, Rollout, data(self.rollout) if self.rollout else {}).value
+
+    @property
+    def spent(self) -> set[str]:
+        """Return the nonces that proven releases have used up."""
+        return {nonce for record in self.records for nonce in record.approvals}
 
     @cached_property
     def aim(self) -> Aim:
@@ -127,7 +140,8 @@ def look(pulumi: Pulumi) -> Stack:
     """Ask all at once: each question to the CLI takes it a third of a second to start."""
     with ThreadPoolExecutor(3) as pool:
         state = pool.submit(pulumi.state)
-        config = pool.submit(pulumi.config, RELEASE)
+        config = pool.submit(pulumi.configs, RELEASE, ROLLOUT)
         backend = pulumi.backend()
         found = updates.read(pulumi, backend)
-        return Stack(pulumi, backend, state.result(), config.result(), found)
+        release, rollout = config.result()
+        return Stack(pulumi, backend, state.result(), release, found, rollout)

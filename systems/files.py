@@ -94,9 +94,13 @@ def tail(path: Path, lines: int, *, since: int = 0) -> list[str]:
 
 
 def digest(folder: Path) -> str:
-    """Return the SHA-256 of a folder's files: names, executable bits, contents, and the targets of links; litter left out."""
+    """Return the SHA-256 of a folder's files: names, executable bits, contents, and the targets of links; litter left out.
+
+    Unreachable when there is no such folder.
+    """
     import hashlib
 
+    there(folder)
     total = hashlib.sha256()
     for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
         kind = "link" if path.is_symlink() else "run" if path.stat().st_mode & 0o100 else "file"
@@ -104,6 +108,12 @@ def digest(folder: Path) -> str:
         header = f"{path.relative_to(folder).as_posix()}\0{kind}\0{len(content)}\0"
         total.update(header.encode() + content)
     return total.hexdigest()
+
+
+def there(folder: Path) -> None:
+    """Refuse a folder that is gone."""
+    if not folder.is_dir():
+        raise Unreachable(f"the folder '{folder}' does not exist: bring it back, or point the artifact to where it is")
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -123,8 +133,7 @@ def copy(source: Path, target: Path, *, expected: str) -> None:
     """
     if target.exists():
         return
-    if not source.is_dir():
-        raise Unreachable(f"the folder '{source}' does not exist: bring it back, or point the artifact to where it is")
+    there(source)
     beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         shutil.copytree(source, beside, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LITTER))

@@ -73,6 +73,11 @@ def _count(session: psycopg.Connection[Any], schema: str, table: str) -> int:
     return int(found[0]) if found else 0
 
 
+def system(store: Store) -> str:
+    """Return the server's own number, which its backups carry."""
+    return str(_asked(store, "select system_identifier from pg_control_system()")[0][0])
+
+
 def headroom(store: Store) -> list[Key]:
     """Return how far each key that a sequence fills has come."""
     names = ("table", "column", "type", "sequence", "last", "most")

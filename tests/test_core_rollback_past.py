@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.core.record import Built, Record, prove
-from sluice.core.rollback.past import BACK, aim, expected, newest, pasts, release_id
+from sluice.core.rollback.past import BACK, Expected, aim, expected, newest, pasts, release_id
 from sluice.core.update import Outcome, Update
 
 
@@ -186,12 +186,13 @@ def test_expected():
     """The time that it should take is the last rollback's, and before there was one that of the target's own update."""
     world = play(GOOD)
     target = pasts(world.records, world.updates)[1]
-    assert expected(target, world.updates) == "at most about 1 s, as the update that proved it took"
+    first = Expected(seconds=1, text="at most about 1 s, as the update that proved it took")
+    assert expected(target, world.updates) == first
     back(world, "1.2", "1.1", "failed")
-    assert expected(target, world.updates) == "at most about 1 s, as the update that proved it took"
+    assert expected(target, world.updates) == first
     back(world, "1.2", "1.1")
-    assert expected(target, world.updates) == "about 1 s, as the last rollback took"
-    assert expected(target.model_copy(update={"update": None}), []) == ""
+    assert expected(target, world.updates) == Expected(seconds=1, text="about 1 s, as the last rollback took")
+    assert expected(target.model_copy(update={"update": None}), []) is None
 
 
 def test_nothing():

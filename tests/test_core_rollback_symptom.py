@@ -32,9 +32,9 @@ def test_matrix(trouble: str, severity: str | None, scope: Scope):
 @pytest.mark.parametrize(
     ("trouble", "rate", "severity", "within"),
     [
-        ("down", None, Severity.P0, 0.0),
-        ("corruption", None, Severity.P0, 0.0),
-        ("security", None, Severity.P0, 0.0),
+        ("down", None, Severity.P0, 180.0),
+        ("corruption", None, Severity.P0, 180.0),
+        ("security", None, Severity.P0, 180.0),
         ("feature", None, Severity.P1, 900.0),
         ("sync", None, Severity.P1, 900.0),
         ("errors", 0.11, Severity.P1, 900.0),
@@ -46,7 +46,7 @@ def test_matrix(trouble: str, severity: str | None, scope: Scope):
     ],
 )
 def test_severity(trouble: str, rate: float | None, severity: Severity, within: float | None):
-    """Runbook 004: P0 at once, P1 within 15 minutes, P2 within an hour, P3 with the next release."""
+    """Runbook 004: P0 at once (in 3 minutes), P1 within 15 minutes, P2 within an hour, P3 with the next release."""
     seen = Symptom.read({"trouble": trouble, "rate": rate})
     assert (seen.level, seen.level.within) == (severity, within)
 

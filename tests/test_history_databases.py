@@ -13,8 +13,9 @@ from sluice.core.errors import Refused
 from sluice.core.migration.file import folder
 from sluice.core.migration.history import plan as way
 from sluice.core.record import Built, Record
+from sluice.core.rollback.database import Action
 from sluice.core.rollback.past import Past
-from sluice.core.rollback.plan import Action, Plan, plan
+from sluice.core.rollback.plan import Plan, Wish, plan
 from sluice.core.rollback.symptom import Symptom, Trouble
 from sluice.core.store import Store
 from sluice.history import databases
@@ -68,8 +69,9 @@ def past(store: Store, revision: str, **services: Built) -> Past:
 
 
 def decided(seen: Stack, target: Past, **more: Any) -> Plan:
-    restore = bool(more.get("symptoms"))
-    return plan(failing="2-b", live=None, target=target, databases=databases.look(seen, target, restore=restore), **more)
+    wish = Wish(**more)
+    found = databases.look(seen, target, restore=bool(wish.symptoms), named=wish.backups)
+    return plan(failing="2-b", live=None, target=target, databases=found, wish=wish)
 
 
 @pytest.mark.embedded
@@ -86,7 +88,7 @@ def test_databases(store: Store, tmp_path: Path):
     migrate(store, "3")
     why = "going back loses data ('3_c': 2 rows): accept it by name (3), or release a revision from there on"
     assert decided(seen, target).refusals == [f"{store.dbname}: {why}"]
-    assert decided(seen, target, allowed=["3"]).steps[0].migrations == ["3_c", "2_b"]
+    assert decided(seen, target, allowed=["3"]).steps[0].migrations == ["3_c"]
 
     migrate(store, "4")
     assert decided(seen, target).refusals == [
@@ -96,6 +98,7 @@ def test_databases(store: Store, tmp_path: Path):
     found = decided(seen, target)
     assert (found.action, found.steps[0].backup) == (Action.RESTORE, saved.id)
     assert "table public.a: 2 rows more than in it" in found.steps[0].loses
+    assert found.steps[0].seconds == load(tmp_path / "shelf")[0].drilled.rto  # type: ignore[union-attr]
 
     (Path(saved.folder) / saved.manifest.dump).write_bytes(b"cut")
     assert "no good backup is at '1' or '2'" in decided(seen, target).refusals[0]
@@ -110,6 +113,24 @@ def test_corruption(store: Store, tmp_path: Path):
     drill(store, saved)
     found = decided(seen, target, symptoms=[Symptom(trouble=Trouble.CORRUPTION)])
     assert (found.action, found.steps[0].backup) == (Action.RESTORE, saved.id)
+
+
+@pytest.mark.embedded
+def test_named(store: Store, tmp_path: Path):
+    """A backup that is named is looked at whatever its revision; of the others none beyond the first good one; another server's is bad."""
+    seen, target = stack(tmp_path, store, tmp_path / "shelf"), past(store, "1")
+    migrate(store, "1")
+    made = [backup(store, tmp_path / "shelf") for _ in range(3)]
+    for one in made[:2]:
+        drill(store, one)
+    found = databases.look(seen, target, restore=True)[0].backups
+    assert [(one.id, one.good) for one in found] == [(made[2].id, False), (made[1].id, True)]
+    assert [one.id for one in databases.look(seen, target, named=[made[0].id])[0].backups] == [made[0].id]
+    assert decided(seen, target, backups=[made[0].id]).steps[0].backup == made[0].id
+    path = Path(made[1].folder) / "manifest.json"
+    path.write_text(path.read_text().replace(made[1].manifest.system, "77"))
+    foreign = databases.look(seen, target, named=[made[1].id])[0].backups[0]
+    assert foreign.problems[0] == f"is from system 77, and the server is system {made[0].manifest.system}"
 
 
 @pytest.mark.embedded

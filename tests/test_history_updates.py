@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sluice.core.errors import Refused, Unreachable
-from sluice.history import facts, locks
+from sluice.history import facts, locks, orders
 from sluice.history.pulumi import Pulumi, find
 from sluice.history.stack import look
 from sluice.history.updates import entries, home, plain, read
@@ -91,7 +91,7 @@ BLOCKS = [
 def test_byte_for_byte(pulumi: Pulumi):
     """A block that is written back is in history as the same bytes, whatever was in config before; the CLI shows it no other way."""
     for config in (*BLOCKS, BLOCKS[0]):
-        for command in facts.written(pulumi, config):
+        for command in orders.written(pulumi, config):
             pulumi.do(command)
         pulumi.ask("up", "--yes", "--skip-preview")
     wanted = [BLOCKS[0], *reversed(BLOCKS)]
@@ -116,7 +116,7 @@ def test_secret(pulumi: Pulumi):
     assert "hush" not in config
     assert read(pulumi, "https://elsewhere")[0].hidden
     facts.decrypt(pulumi, config)
-    for command in facts.written(pulumi, config):
+    for command in orders.written(pulumi, config):
         assert not any("hush" in word for word in command)
         pulumi.do(command)
     assert pulumi.ask("config", "get", "--path", place) == "hush\n"
@@ -161,3 +161,18 @@ def test_locks(tmp_path: Path):
         f"pid {2**22 + 1} {who}, and is dead: run `pulumi cancel --yes --stack prod`",
         f"'{place / 'c.json'}' holds the stack: `pulumi cancel --stack prod` if nobody works on it",
     ]
+
+
+def test_turn(tmp_path: Path):
+    """Of two commands in one folder the second is refused; other stacks, and those who come later, are not."""
+    own = tmp_path / "Pulumi.prod.yaml"
+    own.write_text("config: {}\n")
+    with locks.turn(Pulumi(tmp_path, "organization/shop/prod")):
+        with pytest.raises(Refused) as refused, locks.turn(Pulumi(tmp_path, "prod")):
+            pass
+        why = "another `sluice` works on 'prod' from this folder: wait for its end, or end it with `sluice abort`; nothing was touched"
+        assert str(refused.value) == why
+        with locks.turn(Pulumi(tmp_path, "staging")):
+            pass
+    with locks.turn(Pulumi(tmp_path, "prod")):
+        own.write_text("config: {a: 1}\n")

@@ -71,23 +71,23 @@ def _full(record: Record, update: Update | None) -> Record:
 
 def release_id(text: str) -> str | None:
     """Return the id of a release from its JSON text; None when it is not one."""
-    found = draft(RELEASE, Release, _data(text))
+    found = draft(RELEASE, Release, data(text))
     return None if found.problems else found.value.id
 
 
 def version(text: str) -> str | None:
     """Return the version that a release's JSON text names."""
-    data = _data(text)
-    return str(data["version"]) if isinstance(data, dict) and "version" in data else None
+    found = data(text)
+    return str(found["version"]) if isinstance(found, dict) and "version" in found else None
 
 
-def _data(text: str) -> object:
-    """Read a block; one that was set as a text is JSON inside."""
-    data = json.loads(text)
+def data(text: str) -> object:
+    """Read a key of config from its JSON text; one that was set as a text is JSON inside."""
+    found = json.loads(text)
     try:
-        return json.loads(data) if isinstance(data, str) else data
+        return json.loads(found) if isinstance(found, str) else found
     except ValueError:
-        return data
+        return found
 
 
 def left(updates: Iterable[Update]) -> dict[str, int]:
@@ -130,14 +130,24 @@ def aim(proven: Sequence[Past], updates: Sequence[Update], configured: str | Non
 
 def _aimed(proven: Sequence[Past], updates: Sequence[Update], failing: str) -> Aim:
     found = newest(proven, failing=failing, left=left(updates))
-    why = f"there is no proven release but '{failing}': nothing to go back to" if failing else "nothing has been proven yet"
+    why = f"there is no proven release but '{failing}': nothing to go back to" if proven else "nothing has been proven yet"
     return Aim(failing=failing, target=found, why="" if found else why)
 
 
-def expected(target: Past, updates: Sequence[Update]) -> str:
-    """Say how long going back should take: as the last time that somebody did, else at most as the update that proved the target; "" when
-    neither is known."""
+class Expected(Value):
+    """How long going back should take, in seconds, and by what."""
+
+    seconds: int
+    text: str
+
+
+def expected(target: Past, updates: Sequence[Update]) -> Expected | None:
+    """Say how long going back should take: as the last time that somebody did, else at most as the update that proved the target; None
+    when neither is known."""
     done = next((one for one in updates if one.message.startswith(BACK) and one.outcome is Outcome.SUCCEEDED), None)
-    if done:
-        return f"about {done.ended - done.begun} s, as the last rollback took"
-    return f"at most about {target.update.ended - target.update.begun} s, as the update that proved it took" if target.update else ""
+    one = done or target.update
+    if one is None:
+        return None
+    seconds = one.ended - one.begun
+    said = f"about {seconds} s, as the last rollback took" if done else f"at most about {seconds} s, as the update that proved it took"
+    return Expected(seconds=seconds, text=said)

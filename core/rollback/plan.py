@@ -2,87 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from enum import StrEnum
-from itertools import takewhile
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from sluice.core.migration.file import Phase, Way, rank
-from sluice.core.record import Record
+from sluice.core.database import Downgrade
+from sluice.core.rollback import alone
+from sluice.core.rollback.database import RANK, Action, Database, Step
 from sluice.core.rollback.past import Past
+from sluice.core.rollback.step import Terms, step
 from sluice.core.rollback.symptom import Scope, Severity, Symptom, widest, worst
 from sluice.core.value import Value
 
-
-class Action(StrEnum):
-    """What is done, from the least to the most; a plan is as much as its database that takes most."""
-
-    NOTHING = "nothing"
-    CODE = "code only"
-    DOWNGRADE = "code + downgrade"
-    RESTORE = "restore"
-    REFUSE = "refuse"
+Only = Literal["services", "database"]
 
 
-RANK = tuple(Action)
+class Wish(Value):
+    """What people ask for. `to` is a release's id or version; `only` half of it; `revisions` by database, for the database alone;
+    `severity` where people know better than the symptoms; the others are those of `step.Terms`."""
 
-
-class Change(Value):
-    """A migration that a database has, since `at` (seconds since the epoch). `lost` is how many rows its way back would lose, None when
-    nobody has counted them; `half` says that it, or its way back, has not come to its end."""
-
-    id: str
-    name: str
-    phase: Phase
-    way: Way
-    at: float = 0.0
-    lost: int | None = None
-    half: bool = False
-
-
-class Saved(Value):
-    """A backup on the shelf. `written` is how many rows more each table has now, those with fewer below zero: updates and rows that
-    were replaced are in no count. `problems` is what is wrong with it."""
-
-    id: str
-    revision: str
-    made_at: float
-    verified: bool
-    written: dict[str, int] = {}
-    problems: list[str] = []
+    to: str | None = None
+    only: Only | None = None
+    revisions: dict[str, str] = {}
+    backups: list[str] = []
+    exact: bool = False
+    allowed: list[str] = []
+    symptoms: list[Symptom] = []
+    severity: Severity | None = None
 
     @property
-    def good(self) -> bool:
-        """Say whether it may be relied on."""
-        return self.verified and not self.problems
+    def scope(self) -> Scope:
+        """Return how much goes back."""
+        return Scope.SERVICES if self.only == "services" else widest(self.symptoms)
 
+    @property
+    def terms(self) -> Terms:
+        """Return what counts for databases."""
+        return Terms(scope=self.scope, allowed=self.allowed, exact=self.exact, backups=self.backups)
 
-class Database(Value):
-    """A database as it is: its revision, the migrations that it has, and its backups, newest first."""
+    @property
+    def given(self) -> bool:
+        """Say whether it says by itself where a database goes."""
+        return bool(self.revisions or self.backups) or self.scope is Scope.RESTORE
 
-    name: str
-    revision: str
-    changes: list[Change] = []
-    backups: list[Saved] = []
-
-
-class Step(Value):
-    """What becomes of one database. `loses` are sentences."""
-
-    database: str
-    action: Action
-    revision: str
-    target: str
-    migrations: list[str] = []
-    backup: str = ""
-    loses: list[str] = []
-    why: str
+    @property
+    def problems(self) -> list[str]:
+        """Return what does not go together."""
+        services, database = self.only == "services", self.only == "database"
+        return [
+            *(
+                ["--services-only leaves databases alone: leave --exact and --to-backup out"]
+                if services and (self.exact or self.backups)
+                else []
+            ),
+            *(["--to-revision goes with --db-only"] if self.revisions and not database else []),
+            *(["--db-only leaves the release alone: leave --to out"] if database and self.to else []),
+        ]
 
 
 class Plan(Value):
     """How to go back. `within`, in seconds, is the time that the severity leaves; `refusals` are all reasons of a refusal.
 
-    `services` are the versions as they go: what runs now, and what it becomes.
+    `target` is the id of the release that runs then, `config` the text that is written back for it, and `edits` what is changed in that
+    (by path, for a database alone). `services` are the versions as they go: what runs now, and what it becomes.
     """
 
     action: Action
@@ -90,6 +71,7 @@ class Plan(Value):
     failing: str
     target: str
     config: str | None = None
+    edits: dict[str, str] = {}
     services: dict[str, tuple[str, str]] = {}
     steps: list[Step] = []
     severity: Severity | None = None
@@ -99,8 +81,35 @@ class Plan(Value):
 
     @property
     def runs(self) -> bool:
-        """Say whether writing config back and an update are all that it takes."""
-        return self.action is Action.CODE
+        """Say whether there is something to carry out."""
+        return self.action in (Action.CODE, Action.DOWNGRADE, Action.RESTORE)
+
+    @property
+    def downgrade(self) -> Downgrade | None:
+        """Return how far databases go back by their down files."""
+        back = [one for one in self.steps if one.action is Action.DOWNGRADE]
+        return ("exact" if any(one.exact for one in back) else "needed") if back else None
+
+    @property
+    def lossy(self) -> list[str]:
+        """Return the migrations whose loss is accepted, as 'database/id'."""
+        return [f"{one.database}/{id}" for one in self.steps if one.action is Action.DOWNGRADE for id in one.lossy]
+
+    @property
+    def restores(self) -> list[Step]:
+        """Return the databases that go back to a backup."""
+        return [one for one in self.steps if one.action is Action.RESTORE]
+
+    @property
+    def loses(self) -> bool:
+        """Say whether data are lost."""
+        return any(one.loses for one in self.steps)
+
+    def barred(self, why: Sequence[str]) -> Plan:
+        """Return it with more reasons against it."""
+        if not why or self.action is Action.NOTHING:
+            return self
+        return self.model_copy(update={"action": Action.REFUSE, "refusals": [*self.refusals, *why]})
 
 
 def plan(
@@ -109,33 +118,31 @@ def plan(
     live: Past | None,
     target: Past | None,
     databases: Sequence[Database] = (),
-    symptoms: Sequence[Symptom] = (),
-    services_only: bool = False,
-    allowed: Collection[str] = (),
+    wish: Wish | None = None,
     unreachable: Sequence[str] = (),
     nowhere: str = "",
+    clear: str | None = None,
 ) -> Plan:
-    """Return the plan to leave a failing release for a proven one.
+    """Return the plan to leave a failing release for a proven one, `unreachable` being what that lacks, found out before, and `nowhere`
+    why there is none.
 
-    `allowed` are ids of lossy migrations whose loss is accepted; `unreachable` is what the target lacks, found out before;
-    `nowhere` says why there is no target.
+    For a database alone `target` is whose revisions are meant, and what runs stays; `clear` is then the live release's block with its
+    secrets readable, where it has some: an id is made of what the program reads.
     """
-    seen = list(symptoms)
-    scope = Scope.SERVICES if services_only else widest(seen)
-    severity = worst(seen)
-    told: dict[str, Any] = {"scope": scope, "failing": failing, "severity": severity, "within": severity.within if severity else None}
-    reasons = [one.text for one in seen]
-    if scope is Scope.NOTHING:
+    wish = wish or Wish()
+    told, reasons = _told(failing, wish), [one.text for one in wish.symptoms]
+    if wish.scope is Scope.NOTHING:
         return Plan(**told, action=Action.NOTHING, target=failing, reasons=[*reasons, "the matrix says: fix it and try again"])
+    if wish.only == "database" and live and (target or wish.given):
+        return _alone(told, reasons, live, target, databases, wish, unreachable, clear)
     if target is None or target.id == failing:
         why = f"'{failing}' is the release to leave: name another one" if target else nowhere
         return Plan(**told, action=Action.REFUSE, target="", reasons=reasons, refusals=[why])
-    steps = [_step(one, target.record, scope, allowed) for one in databases]
-    refusals = [*unreachable, *_config(target), *(f"{step.database}: {step.why}" for step in steps if step.action is Action.REFUSE)]
-    action = max((step.action for step in steps), key=RANK.index, default=Action.CODE)
+    steps = [step(one, target.record, wish.terms) for one in databases]
+    refusals = [*unreachable, *_strange(wish, databases), *_config(target), *_refused(steps)]
     return Plan(
         **told,
-        action=Action.REFUSE if refusals else max(action, Action.CODE, key=RANK.index),
+        action=_action(steps, refusals),
         target=target.id,
         config=target.config,
         services=_services(live, target),
@@ -143,6 +150,58 @@ def plan(
         reasons=[*reasons, *_why(failing, live, target)],
         refusals=refusals,
     )
+
+
+def _told(failing: str, wish: Wish) -> dict[str, Any]:
+    severity = wish.severity or worst(wish.symptoms)
+    return {"scope": wish.scope, "failing": failing, "severity": severity, "within": severity.within if severity else None}
+
+
+def _alone(
+    told: Mapping[str, Any],
+    reasons: Sequence[str],
+    live: Past,
+    target: Past | None,
+    databases: Sequence[Database],
+    wish: Wish,
+    unreachable: Sequence[str],
+    clear: str | None,
+) -> Plan:
+    wanted = wish.revisions or ({} if wish.given or not target else target.record.schema_)
+    steps = alone.steps(live, databases, wanted, wish.terms)
+    edits = alone.edits(steps)
+    block = clear or live.config
+    id = alone.id(block, edits) if block and edits else live.id
+    refusals = [*unreachable, *alone.unknown(databases, wish.revisions), *_strange(wish, databases), *_config(live), *_refused(steps)]
+    if not refusals and all(one.action is Action.CODE for one in steps):
+        refusals = ["no database is ahead of that: nothing to go back from"]
+    if not refusals and edits and id in (None, live.id):
+        refusals = [f"'{live.id}' is this release already, and its steps do not run again: what is ahead goes with the next release"]
+    return Plan(
+        **{**told, "failing": live.id},
+        action=_action(steps, refusals),
+        target=id or live.id,
+        config=live.config,
+        edits=edits,
+        services={name: (built.name, built.name) for name, built in live.record.services.items()},
+        steps=steps,
+        reasons=[*reasons, f"'{live.id}' is live and stays: its databases go back alone"],
+        refusals=refusals,
+    )
+
+
+def _action(steps: Sequence[Step], refusals: Sequence[str]) -> Action:
+    action = max((one.action for one in steps), key=RANK.index, default=Action.CODE)
+    return Action.REFUSE if refusals else max(action, Action.CODE, key=RANK.index)
+
+
+def _refused(steps: Sequence[Step]) -> list[str]:
+    return [f"{one.database}: {one.why}" for one in steps if one.action is Action.REFUSE]
+
+
+def _strange(wish: Wish, databases: Sequence[Database]) -> list[str]:
+    known = {backup.id for one in databases for backup in one.backups}
+    return [f"--to-backup {id}: no database of this stack has such a backup" for id in wish.backups if id not in known]
 
 
 def _config(target: Past) -> list[str]:
@@ -160,98 +219,3 @@ def _why(failing: str, live: Past | None, target: Past) -> list[str]:
     if live and live.id == target.id:
         return [f"{proven}, and has the traffic: '{failing}' was never let in"]
     return [f"{proven}, the newest of the others" if live and live.id == failing else proven]
-
-
-def then(changes: Sequence[Change], record: Record, database: str) -> str:
-    """Return the revision that a database had when a release was proven: the one that it names, else by time; "" before any."""
-    before = [one.id for one in changes if one.at <= record.at.timestamp()]
-    return record.schema_.get(database) or max(before, key=rank, default="")
-
-
-def fits(changes: Sequence[Change], revision: str) -> list[str]:
-    """Return the revisions that code made for one of them runs with: that one, and those after it by expands alone."""
-    ahead = sorted((one for one in changes if rank(one.id) > rank(revision)), key=lambda one: rank(one.id))
-    return [revision, *(one.id for one in takewhile(lambda one: one.phase == "expand", ahead))]
-
-
-def _step(database: Database, record: Record, scope: Scope, allowed: Collection[str]) -> Step:
-    """Decide about one database: it stays when the older code runs with it, and else goes back in the way that loses least."""
-    target = record.schema_.get(database.name, "")
-    ahead = [one for one in database.changes if rank(one.id) > rank(target)] if target else []
-    told: dict[str, Any] = {"database": database.name, "revision": database.revision, "target": target or database.revision}
-    if scope is Scope.RESTORE:
-        return _restore(database, record, told, "data are corrupt")
-    if not target:
-        return _unnamed(database, record, told)
-    if half := [one.name for one in ahead if one.half]:
-        why = f"{_names(half)} has not come to its end: finish it, or bring it back, with `pulumi up` first"
-        return Step(**told, action=Action.REFUSE, why=why)
-    contracts = [one.name for one in ahead if one.phase == "contract"]
-    if not contracts:
-        return Step(**told, action=Action.CODE, why=_stays(ahead, target))
-    if scope is Scope.SERVICES:
-        why = f"older code does not run with {_names(contracts)}, which must go first: leave services-only out"
-        return Step(**told, action=Action.REFUSE, migrations=contracts, why=why)
-    return _back(database, ahead, record, told, allowed)
-
-
-def _unnamed(database: Database, record: Record, told: Mapping[str, Any]) -> Step:
-    """Leave a database alone of which the release names no revision, unless what has run since may have broken its code."""
-    since = [one.name for one in database.changes if one.phase == "contract" and one.at > record.at.timestamp()]
-    if since:
-        why = f"'{record.id}' names no revision of it, and {_names(since)} has run since: release a version that runs with that"
-        return Step(**told, action=Action.REFUSE, migrations=since, why=why)
-    return Step(**told, action=Action.CODE, why="the release names no revision of it: it stays as it is")
-
-
-def _stays(ahead: Sequence[Change], target: str) -> str:
-    if not ahead:
-        return f"it is at '{target}'"
-    return f"it stays ahead of '{target}' by {_names([one.name for one in ahead])}: old code runs with what an expand adds"
-
-
-def _back(database: Database, ahead: Sequence[Change], record: Record, told: Mapping[str, Any], allowed: Collection[str]) -> Step:
-    """Undo contracts, and what came after them, since a way back is walked in order."""
-    undone = sorted(ahead, key=lambda one: rank(one.id), reverse=True)
-    stuck = [one.name for one in undone if one.way == "restore-only"]
-    if stuck:
-        return _restore(database, record, told, f"{_names(stuck)} has no way back")
-    lossy = [one for one in undone if one.way == "lossy"]
-    names = [one.name for one in undone]
-    loses = [_loss(one) for one in lossy]
-    if refused := [one.id for one in lossy if one.id not in allowed]:
-        why = f"going back loses data ({'; '.join(loses)}): accept it by name ({', '.join(refused)}), or release a revision from there on"
-        return Step(**told, action=Action.REFUSE, migrations=names, loses=loses, why=why)
-    return Step(**told, action=Action.DOWNGRADE, migrations=names, loses=loses, why=f"{_names(names)} can be undone, in this order")
-
-
-def _loss(change: Change) -> str:
-    return f"'{change.name}': {_rows(change.lost)}" if change.lost is not None else f"'{change.name}': an uncounted number of rows"
-
-
-def _restore(database: Database, record: Record, told: Mapping[str, Any], why: str) -> Step:
-    """Take the newest good backup that the older code runs with: it loses least."""
-    revisions = fits(database.changes, then(database.changes, record, database.name))
-    of = sorted((one for one in database.backups if one.revision in revisions), key=lambda one: one.made_at, reverse=True)
-    found = next((one for one in of if one.good), None)
-    if found is None:
-        bad = [f"'{one.id}': {one.problems[0] if one.problems else 'was never restored'}" for one in of]
-        return Step(
-            **told, action=Action.REFUSE, why="; ".join([f"{why}, and no good backup is at {' or '.join(map(repr, revisions))}", *bad])
-        )
-    loses = ["everything written since the backup", *_written(found), "changed and replaced rows: uncounted"]
-    why = f"{why}; backup '{found.id}' was restored once, and compared"
-    return Step(**told, action=Action.RESTORE, backup=found.id, loses=loses, why=why)
-
-
-def _written(backup: Saved) -> list[str]:
-    more = sorted((name, count) for name, count in backup.written.items() if count)
-    return [f"table {name}: {_rows(abs(count))} {'more' if count > 0 else 'fewer'} than in it" for name, count in more]
-
-
-def _rows(count: int) -> str:
-    return f"{count} row{'' if count == 1 else 's'}"
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)

@@ -18,7 +18,10 @@ MINUTE, HOUR = 60.0, 3600.0
 
 
 class Severity(StrEnum):
-    """How bad it is; `within`, in seconds, is when it has to be over (None: with the next release)."""
+    """How bad it is; `within`, in seconds, is when it has to be over (None: with the next release).
+
+    What is due at once is over when the longest way back of runbook 004 is, its full rollback of 1 to 3 minutes.
+    """
 
     within: float | None
     todo: str
@@ -29,7 +32,7 @@ class Severity(StrEnum):
         one._value_, one.within, one.todo = word, within, todo
         return one
 
-    P0 = "P0", 0.0, "go back at once"
+    P0 = "P0", 3 * MINUTE, "go back at once"
     P1 = "P1", 15 * MINUTE, "go back within 15 minutes"
     P2 = "P2", HOUR, "mend it, or go back, within an hour"
     P3 = "P3", None, "mend it in the next release"
@@ -70,6 +73,7 @@ class Trouble(StrEnum):
     ERRORS = "errors"
     SYNC = "sync"
     MINOR = "minor"
+    REFUSED = "refused"
 
 
 class Rule(Value):
@@ -95,6 +99,7 @@ MATRIX: dict[Trouble, Rule] = {
     Trouble.ERRORS: Rule(meaning="requests fail", scope=Scope.FULL, severity=Severity.P2),
     Trouble.SYNC: Rule(meaning="databases are not in step", scope=Scope.FULL, severity=Severity.P1),
     Trouble.MINOR: Rule(meaning="something small", scope=Scope.NOTHING, severity=Severity.P3),
+    Trouble.REFUSED: Rule(meaning="it was refused, and nothing was touched", scope=Scope.NOTHING, severity=Severity.P3),
 }
 
 # Shares of failing requests, and what they make of `errors`; more than the first is P1, down to nothing at all below the last.

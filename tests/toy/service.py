@@ -1,7 +1,7 @@
 """A service to deploy in tests: one file, standard library only, and it fails as it is told by its environment.
 
 VERSION names itself (header x-version); FAIL_RATE (0 to 1) answers that share of requests with 500, /health excepted;
-so does the existence of the file FAIL_FILE;
+so does the existence of the file FAIL_FILE; FAIL_PATH answers paths that begin with it so;
 DELAY waits that many seconds before each answer, and `?seconds=` in a path before that one; CRASH exits at start with that text on stderr,
 other variables filled in. On stdout there is one JSON line a request.
 """
@@ -24,6 +24,7 @@ from typing import Any
 VERSION = os.environ.get("VERSION", "0")
 FAIL_RATE = float(os.environ.get("FAIL_RATE", "0"))
 FAIL_FILE = Path(os.environ.get("FAIL_FILE", "/nonexistent"))
+FAIL_PATH = os.environ.get("FAIL_PATH", "nowhere")
 DELAY = float(os.environ.get("DELAY", "0"))
 
 
@@ -51,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         healthy = self.path == "/health"
         if not healthy:
             time.sleep(DELAY + float(self.path.rpartition("?seconds=")[2] if "?seconds=" in self.path else 0))
-        broken = FAIL_FILE.exists() or random.random() < FAIL_RATE
+        broken = FAIL_FILE.exists() or random.random() < FAIL_RATE or self.path.startswith(FAIL_PATH)
         status = 500 if broken and not healthy else 200
         body = json.dumps({"version": VERSION, "path": self.path}).encode()
         self.send_response(status)

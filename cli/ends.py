@@ -1,0 +1,8 @@
+"""How a command ends, beside 0, it is done, and 1, it was refused and nothing was touched: what a script has to tell apart."""
+
+# A release failed, and what was live is live and configured again.
+REVERTED = 3
+# It failed, and a person decides: the plan was printed.
+OPEN = 4
+# It is done, later than the severity leaves time for; people were told.
+LATE = 5

@@ -1,0 +1,3 @@
+drop view old_orders;
+drop table notes;
+drop table orders;

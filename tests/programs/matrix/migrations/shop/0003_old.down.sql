@@ -1,0 +1,1 @@
+create view old_orders as select id, item from orders;

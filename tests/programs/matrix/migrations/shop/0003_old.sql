@@ -1,0 +1,3 @@
+-- phase: contract
+-- way: reversible
+drop view old_orders;

@@ -1,0 +1,4 @@
+-- phase: contract
+-- way: lossy
+-- loses: select count(*) from orders
+drop table notes;

@@ -1,0 +1,2 @@
+-- phase: contract
+alter table orders drop column total;
