@@ -1,39 +1,51 @@
-"""`sluice release`: bring out a version."""
+"""`sluice release`: bring out a version, and go back by the matrix when that fails."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli import options, say
+from sluice.cli import ends, options, say
 from sluice.cli.plan import make, orders, show
-from sluice.cli.rollback import confirm
+from sluice.cli.rollback import confirm, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sluice.core.rollback.failure import Failure
+    from sluice.core.rollback.plan import Plan
+    from sluice.history.pulumi import Pulumi
+    from sluice.history.stack import Stack
 
 Version = Annotated[str, typer.Argument(help="The version to bring out.")]
 Kind = Annotated[str | None, typer.Option("--kind", help="configuration, patch, minor, major or hotfix.")]
 Schema = Annotated[list[str], typer.Option("--schema", help="A database's revision, as in shop=0007.")]
+Keep = Annotated[bool, typer.Option("--no-revert", help="When it fails, end with the plan, and do nothing by itself.")]
+Level = Annotated[str | None, typer.Option("--severity", help="How much a failure would matter, P0 to P3; else by the matrix.")]
 
 
 def release(
     version: Version,
     kind: Kind = None,
     schema: Schema = [],  # noqa: B006
+    severity: Level = None,
+    no_revert: Keep = False,
     yes: options.Yes = False,
     stack: options.StackName = None,
     cwd: options.Folder = options.HERE,
 ) -> None:
-    """Set the version in config, and run `pulumi up`. When that fails, the way back is printed, and nothing is done by itself.
+    """Set the version in config, and run `pulumi up`. When that fails, go back by the matrix where that is safe, else end with the plan.
 
-    In plain Pulumi: `pulumi config set --path sluice:release.version VERSION`, then `pulumi up`.
+    In plain Pulumi: `pulumi config set --path sluice:release.version VERSION`, then `pulumi up`; to go back, the commands that it prints.
     """
     from sluice.core.errors import Refused
-    from sluice.core.rollback.plan import Wish
+    from sluice.core.rollback.symptom import read
+    from sluice.history.facts import shown
     from sluice.history.locks import held, turn
-    from sluice.history.orders import shown
     from sluice.history.pulumi import find
-    from sluice.history.stack import look
 
+    read([], None, severity)
     pulumi = find(cwd.resolve(), stack)
     with turn(pulumi):
         if locks := held(pulumi, pulumi.backend()):
@@ -42,13 +54,49 @@ def release(
         up = pulumi.argv("up", "--yes", "--skip-preview", "--message", f"release {version}")
         say.lines("in plain Pulumi:", *(f"  {command}" for command in shown([words, up])))
         confirm(f"release {version} to '{pulumi.stack}'?", yes)
+        before = proven(pulumi)
         pulumi.do(words)
-        code = pulumi.watch(up)
-        if code:
-            seen = look(pulumi)
-            made = make(seen, Wish())
-            show(seen, made, orders(seen, made))
-        raise typer.Exit(code)
+        code, events = pulumi.events(up)
+        raise typer.Exit(after(pulumi, before, events, severity, revert=not no_revert) if code else 0)
+
+
+def proven(pulumi: Pulumi) -> str | None:
+    """Return the id of the release that serves."""
+    from sluice.core.record import Record
+    from sluice.core.update import proven
+
+    found = proven(pulumi.state())
+    return Record.parse(found[0]).id if found else None
+
+
+def after(pulumi: Pulumi, before: str | None, events: Sequence[str], severity: str | None, *, revert: bool) -> int:
+    """Say what failed and how to go back; do so where it is safe, once. Return the exit code."""
+    from sluice.core.rollback.failure import read, waits
+    from sluice.history.stack import look
+
+    failure, seen = read(events), look(pulumi)
+    made = decide(seen, failure, severity)
+    told = orders(seen, made)
+    show(seen, made, told)
+    if why := waits(failure, made, before) or ("" if revert else "--no-revert was said"):
+        say.lines(f"nothing is done by itself: {why}", *_way(seen))
+        return ends.OPEN
+    say.lines(f"'{made.failing}' has failed, and '{made.target}' is gone back to")
+    return run(seen, made, told) or ends.REVERTED
+
+
+def decide(seen: Stack, failure: Failure | None, severity: str | None) -> Plan:
+    """Return the plan by the row of the matrix that the failure belongs to."""
+    from sluice.core.rollback.plan import Wish
+    from sluice.core.rollback.symptom import Severity
+
+    level = next((one for one in Severity if one == severity), None)
+    symptom = failure.symptom(level) if failure else None
+    return make(seen, Wish(symptoms=[symptom] if symptom else []))
+
+
+def _way(seen: Stack) -> list[str]:
+    return [f"  to try again: pulumi up --stack {seen.pulumi.stack}; to go back: sluice rollback --stack {seen.pulumi.stack}"]
 
 
 def settings(version: str, kind: str | None, schema: list[str]) -> list[str]:

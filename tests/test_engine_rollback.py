@@ -7,10 +7,13 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
 
+from sluice.cli import ends
 from tests.fixtures.engine import Engine, checkout
 from tests.fixtures.sluice import SLUICE, blocks, sluice, told
 
@@ -124,31 +127,69 @@ def test_abort(engine: Engine):
 
 
 def test_release(engine: Engine):
-    """`release` sets the version and updates; when that fails, it ends with the way back, and leaves everything else alone."""
+    """`release` sets the version and updates; when that fails, it goes back to what serves, once, and says so by its exit code."""
     engine.release("1.0")
     assert sluice(engine, "release", "1.0", "--yes").ok
+    first = blocks(engine)[0]
     engine.configure("sluice:release", {"version": "1.0", "services": {"web": {"settings": {"CRASH": "no"}}}})
     failed = sluice(engine, "release", "1.1", "--yes")
-    assert failed.code != 0
+    assert failed.code == ends.REVERTED, failed.out
     assert "code only: from '1.1-" in failed.out
     assert "and has the traffic: '1.1-" in failed.out
-    assert engine.live == "1.0"
+    assert (engine.live, blocks(engine)[-1], told(engine, "status")["settled"]) == ("1.0", first, True)
+
+
+def test_first(engine: Engine):
+    """Of a first release that fails there is nothing to go back to."""
+    engine.release("1.0", web={"CRASH": "no"})
+    failed = sluice(engine, "release", "1.0", "--yes")
+    assert failed.code == ends.OPEN
+    assert "refused: nothing has been proven yet" in failed.out
+    assert "nothing is done by itself: there is no way back that could be taken" in failed.out
+
+
+def test_two(engine: Engine):
+    """Two releases at once: one is refused before it changes config, and the other one goes on; an abort gets through."""
+    engine.release("1.0")
+    assert engine.up().ok
+    engine.rollout(ladder=[{"weight": 25, "soak": "5m", "samples": 10}, 100])
+    with engine.load():
+        engine.config["sluice:release"] = {"version": "1.1"}
+        with began(engine, "release", "1.1", "--yes") as first:
+            engine.wait(lambda: engine.at(25))
+            second = sluice(engine, "release", "1.2", "--yes")
+            assert second.code == 1
+            why = "another `sluice` works on 'test' from this folder: wait for its end, or end it with `sluice abort`; nothing was touched"
+            assert second.out == f"error: {why}\n"
+            back = sluice(engine, "rollback", "--yes")
+            assert back.out == second.out
+            assert sluice(engine, "abort").ok
+            assert first.wait(180) == ends.OPEN
+    assert "nothing is done by itself: what failed is for a person to judge" in (engine.place / "up.log").read_text()
+    assert engine.up().ok
+    assert (engine.live, engine.serving()) == ("1.0", {"1.0"})
+
+
+@contextmanager
+def began(engine: Engine, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a verb in a session of its own; what it says is in up.log."""
+    with (engine.place / "up.log").open("wb") as log:
+        argv = [str(SLUICE), *words, "--stack", engine.stack]
+        yield subprocess.Popen(argv, cwd=engine.folder, env=engine.env, stdout=log, stderr=log, start_new_session=True)
 
 
 def test_interrupted(engine: Engine):
-    """Ctrl-C in a running release takes the traffic back, waits for the engine's end, and says how to go on."""
+    """Ctrl-C in a running release takes the traffic back, waits for the engine's end, and leaves what is next to whoever pressed it."""
     engine.release("1.0")
     assert engine.up().ok
     with engine.load():
-        argv = [str(SLUICE), "release", "1.1", "--yes", "--stack", engine.stack]
         engine.config["sluice:release"] = {"version": "1.1"}
-        log = (engine.place / "up.log").open("wb")
-        child = subprocess.Popen(argv, cwd=engine.folder, env=engine.env, stdout=log, stderr=log, start_new_session=True)
-        engine.wait(lambda: engine.at(25))
-        os.killpg(child.pid, signal.SIGINT)
-        assert child.wait(60) != 0
+        with began(engine, "release", "1.1", "--yes") as child:
+            engine.wait(lambda: engine.at(25))
+            os.killpg(child.pid, signal.SIGINT)
+            assert child.wait(180) == ends.OPEN
         assert engine.share.weight == 0
-    assert "code only: from '1.1-" in (engine.place / "up.log").read_text()
+    assert "nothing is done by itself: what failed is for a person to judge" in (engine.place / "up.log").read_text()
     assert sluice(engine, "rollback", "--yes").ok
     assert (engine.live, engine.serving()) == ("1.0", {"1.0"})
 
