@@ -15,8 +15,8 @@ PAGE = ROOT / "docs" / "runbooks.md"
 # Whole runbooks, and of the others the chapters that are answered so far, by the words that their headings begin with.
 CLAIMED: dict[str, tuple[str, ...]] = {
     "004": (),
-    "000": ("### 1. Pre-Deployment Backup", "### 6. Run Database Migrations"),
-    "001": ("## Database Migration Deployment",),
+    "000": ("### 1. Pre-Deployment Backup", "### 6. Run Database Migrations", "## Rollback Procedures"),
+    "001": ("## Rollback Procedure", "## Database Migration Deployment"),
     "002": (
         "### Environment Validation",
         "### Backup Verification",
@@ -24,13 +24,14 @@ CLAIMED: dict[str, tuple[str, ...]] = {
         "### Step 3: Database Migration",
         "### Step 7: Health Verification",
         "### Step 8: Smoke Tests",
+        "## Rollback Procedures",
         "### Issue: Migration fails",
         "### Issue: Service won't start",
         "### Issue: Health checks failing",
         "### Issue: Smoke tests failing",
         "### Issue: Performance degradation",
     ),
-    "003": ("### 1. Pre-Deployment", "### 3. Deployment Steps"),
+    "003": ("### 1. Pre-Deployment", "### 3. Deployment Steps", "## Rollback Procedure"),
 }
 # An anchor is what identifies a line; the rest of it stays in the runbook.
 WORDS = 8
@@ -48,7 +49,7 @@ def lines(text: str) -> Iterator[str]:
             continue
         if line.startswith("#") and not code:
             skipped = line.lstrip("# ") in SKIPPED
-        head = not table and re.match(r"\|[-| ]+\|$", following) is not None
+        head = not table and re.match(r"\|[-:| ]+\|$", following) is not None
         table = line.startswith("|")
         if skipped or head or not _counts(line, code=code):
             continue
@@ -73,7 +74,7 @@ def claimed(text: str, heads: tuple[str, ...]) -> str:
 def _counts(line: str, *, code: bool) -> bool:
     if code:
         return line.lstrip().startswith("# ")
-    return re.match(r"#+ |\s*(- |\d+\. )|\*\*|\|(?![-| ]+\|$)", line) is not None
+    return re.match(r"#+ |\s*(- |\d+\. )|\*\*|\|(?![-:| ]+\|$)", line) is not None
 
 
 def anchor(line: str) -> str:
@@ -155,5 +156,5 @@ def test_claimed():
 def test_lines():
     """Headings keep their level, a table's head is none of its rows, contents are skipped, and code counts by its comments."""
     listed = "# Top\n## Table of Contents\n1. [A](#a)\n## A\n- [ ] do **it**\n1. one\n   - two\n**P0**\n"
-    text = listed + "| h | i |\n|---|---|\n| x | y |\n```sh\n# 1. say\nsay\n```\n"
+    text = listed + "| h | i |\n|:--|---|\n| x | y |\n```sh\n# 1. say\nsay\n```\n"
     assert list(lines(text)) == ["Top", "## A", "do it", "one", "two", "P0", "x y", "1. say"]
