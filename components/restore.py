@@ -1,21 +1,22 @@
-"""Restores, declared by a program that lets people ask for them."""
+"""Restores, declared on their own or by a Release."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pulumi
 
-from sluice.components.base import Component
+from sluice.components.base import Component, tell
 from sluice.hooks import restore
 
 
 class Restore(Component):
     """Puts databases back to what a backup holds, by a copy that takes their place; the old ones are kept aside.
 
-    `instructions` are core.restore.order.Instruction as data; those for another release are void, and each is carried out once.
-    Outputs: `lines`, what was lost and what is kept.
+    `instructions` are core.settings.restore.Instruction as data; those for another release are void, and each is carried out once.
+    `turn`, for one of two around the code of a release, of which a version `moves` or not: `before` takes what the new code needs, `after`
+    the rest. `keep`: seconds after which what was put aside may go, but for the newest. Output: `lines`, what was lost and what is kept.
     """
 
     lines: pulumi.Output[list[str]]
@@ -29,11 +30,19 @@ class Restore(Component):
         databases: pulumi.Input[Sequence[Mapping[str, Any]]],
         folder: pulumi.Input[str],
         instructions: Sequence[Mapping[str, Any]] = (),
+        turn: Literal["before", "after"] | None = None,
+        moves: bool = False,
+        jobs: int = 1,
+        keep: float | None = None,
+        heard: pulumi.Input[bool] | None = None,
         common: Mapping[str, Any] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, {"release": release}, opts)
-        own = {"release": release, "settled": settled, "databases": databases, "folder": folder, "instructions": list(instructions)}
-        made = restore.Restore(f"{name}-swap", {**(common or {}), **own}, self.below())
-        self.lines = made.lines
-        self.register_outputs({"lines": made.lines})
+        asked: dict[str, Any] = {"instructions": list(instructions), "turn": turn, "moves": moves, "jobs": jobs, "keep": keep}
+        own = {"release": release, "settled": settled, "databases": databases, "folder": folder, **asked}
+        self.lines = restore.Restore(f"{name}-swap", {**(common or {}), **own}, self.below()).lines
+        # A settled release that has carried out nothing still has the lines of the last time.
+        wanted = pulumi.Output.all(not settled if heard is None else heard, self.lines)
+        tell(self, wanted.apply(lambda known: known[1] if known[0] else []))
+        self.register_outputs({"lines": self.lines})

@@ -22,8 +22,8 @@ class PreflightProvider(Hook):
     """Refuses a release that should not begin; then takes traffic away from whatever an earlier release left behind.
 
     Inputs beside every hook's, all optional: `facts` (`core.requirement.Fact`), `checks` (asked once), `requirements`
-    (`core.requirement.Requirement`), `databases` (`core.database.Database`) with `when` and `ask` as a backup has them, and `split`, a
-    runtime's descriptor.
+    (`core.requirement.Requirement`), `databases` (`core.database.Database`) with `when` and `ask` as a backup has them, `restore` (the
+    inputs of a `hooks.restore`), and `split`, a runtime's descriptor.
     """
 
     def check(self, _olds: Any, news: Any) -> CheckResult:
@@ -96,16 +96,21 @@ def _asked(wires: list[Props]) -> list[str]:
 
 def _barred(props: Props) -> list[str]:
     """Return where databases cannot go, or not be saved, so that nobody is told of a release that ends there."""
-    if not props.get("databases"):
+    if not (props.get("databases") or props.get("restore")):
         return []
     from sluice.core.database import Database
     from sluice.core.errors import SluiceError
     from sluice.core.settings.permission import Ask
+    from sluice.hooks import restore
     from sluice.systems import able
 
     ask = Ask.read(props["ask"]) if props.get("ask") else None
     try:
-        return able.refusals([Database.read(one) for one in props["databases"]], props.get("when") or "pending", ask)
+        asked, wrong = restore.look(props["restore"]) if props.get("restore") else ([], [])
+        # What goes back is judged by what it will be; a backup looks at it again then.
+        gone = {one.database.name for one in asked}
+        stay = [one for one in map(Database.read, props.get("databases") or []) if one.name not in gone]
+        return wrong + able.refusals(stay, props.get("when") or "pending", ask)
     except SluiceError as error:
         return [str(error)]
 

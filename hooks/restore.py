@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -11,16 +11,17 @@ from pulumi.dynamic import DiffResult, Resource
 from sluice.hooks.base import Hook, Props, due, unknown
 
 if TYPE_CHECKING:
-    from sluice.core.backup.manifest import Backup
     from sluice.core.database import Database
-    from sluice.core.restore.order import Instruction
+    from sluice.systems.asked import Asked
 
 
 class RestoreProvider(Hook):
     """Carries out each instruction once: the server itself knows what is done, whatever state, config and history say.
 
     Inputs beside every hook's: `databases` (`core.database.Database`), `folder` (of backups), `instructions`
-    (`core.restore.order.Instruction`). Outputs: `done`, the nonces; `lines`, what was said.
+    (`core.settings.restore.Instruction`), and optionally `jobs`, at a time, of a restore; `turn`, where a release has two of these:
+    `before` its code, or `after` it has the traffic; `moves`, whether any version of it moves; `keep`, the seconds after which what was
+    put aside is dropped (without it: never). Outputs: `done`, as 'database/nonce'; `lines`, what was said.
     """
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
@@ -30,48 +31,82 @@ class RestoreProvider(Hook):
     def run(self, props: Props) -> Props:
         """Look at all of them, then restore one after the other."""
         from sluice.core.database import Database
-        from sluice.core.restore.order import Instruction
 
-        databases = {one.name: one for one in map(Database.read, props["databases"])}
-        wanted = [one for one in map(Instruction.read, props["instructions"]) if one.release == props["release"]]
-        found = {one.nonce: _backup(one, databases, props["folder"]) for one in wanted}
-        lines = [line for one in wanted for line in _restore(one, databases[one.database], found[one.nonce])]
-        return {"done": [one.nonce for one in wanted], "lines": lines}
+        asked = open(props)
+        mine = [one for one in asked if _turn(one, props)]
+        lines = [line for one in mine for line in _restore(one, int(props.get("jobs") or 1))]
+        if props.get("turn") != "after":
+            lines += [line for one in props["databases"] for line in _aside(Database.read(one), props.get("keep"))]
+        # What waits for its turn is done in this update too, or the release is not settled.
+        return {"done": sorted(_wanted(props)), "lines": lines}
+
+
+def _wanted(props: Props) -> set[str]:
+    return {_key(one) for one in props["instructions"] if one["release"] == props["release"]}
+
+
+def _key(one: Mapping[str, Any]) -> str:
+    return f"{one['database']}/{one['nonce']}"
 
 
 def _new(olds: Props, news: Props) -> set[str]:
-    """Return the nonces of this release's instructions that were not carried out yet, as far as state knows."""
-    asked = {one["nonce"] for one in news["instructions"] if one["release"] == news["release"]}
-    return asked - set(olds.get("done") or [])
+    """Return this release's instructions that were not carried out yet, as far as state knows."""
+    return _wanted(news) - set(olds.get("done") or [])
 
 
-def _backup(one: Instruction, databases: Mapping[str, Database], folder: str) -> Backup:
+def open(props: Props) -> list[Asked]:
+    """Return this release's instructions that are still to be carried out; Refused has all that speaks against them."""
+    from sluice.core.errors import Refused
+
+    asked, reasons = look(props)
+    if reasons:
+        raise Refused(reasons, headline=f"{props['release']} restores nothing, no database was touched:")
+    return asked
+
+
+def look(props: Props) -> tuple[list[Asked], list[str]]:
+    """Return this release's instructions that are still to be carried out, and all that speaks against them."""
     from pathlib import Path
 
-    from sluice.core.errors import Refused
-    from sluice.systems import shelf
+    from sluice.core.database import Database
+    from sluice.core.settings.restore import Instruction
+    from sluice.systems import asked
 
-    if one.database not in databases:
-        known = ", ".join(f"'{name}'" for name in databases)
-        raise Refused([f"'{one.database}' is to be restored, and this release has {known or 'no database'}: no database was touched"])
-    held = shelf.load(Path(folder), database=one.database)
-    found = next((backup for backup in held if backup.id == one.backup), None)
-    if found is None:
-        ids = ", ".join(backup.id for backup in held if backup.verified)
-        why = f"'{one.database}' is to be restored from '{one.backup}', and '{folder}' has {ids or 'no backup of it'}"
-        raise Refused([f"{why}: no database was touched"])
-    return found
+    mine = [Instruction.read(one) for one in props["instructions"] if one["release"] == props["release"]]
+    if not mine:
+        return [], []
+    databases = {one.name: one for one in map(Database.read, props["databases"])}
+    found, reasons = asked.read(mine, databases, Path(props["folder"]))
+    return found, reasons + asked.refusals(found, settled=bool(props.get("settled")))
 
 
-def _restore(one: Instruction, database: Database, backup: Backup) -> list[str]:
+def _turn(one: Asked, props: Props) -> bool:
+    """Say whether it is carried out here: once the release has the traffic, whatever is left."""
+    from sluice.systems import asked
+
+    return props.get("turn") != "before" or not asked.later(one, moves=bool(props.get("moves")))
+
+
+def _restore(one: Asked, jobs: int) -> list[str]:
     from sluice.hooks.stop import Stop, WatchedClock
-    from sluice.systems import recover
 
     said: list[str] = []
-    clock = WatchedClock(Stop())
-    done = recover.from_backup(database.store, backup, one.order, checks=database.checks, refuse=one.refuse, clock=clock, log=said.append)
-    again = ["had been done before, and was not done again"] if done.again else []
-    return [f"{one.database}: {line}" for line in (*said, *again, *done.lines[-1:])]
+    done = one.run(jobs=jobs, clock=WatchedClock(Stop()), log=said.append)
+    return [f"{one.database.name}: {line}" for line in (*said, *done.lines[-1:])]
+
+
+def _aside(database: Database, keep: float | None) -> Sequence[str]:
+    """Drop what config says that nobody needs, and say what is still there."""
+    from sluice.core.errors import SluiceError
+    from sluice.systems import recover
+
+    try:
+        gone = recover.retire(database.store, keep) if keep else []
+        lines = [*(f"{one.line}: dropped" for one in gone), *(one.line for one in recover.asides(database.store))]
+    except SluiceError as error:
+        # It says what is kept: nothing that a release has to wait for.
+        lines = [f"what was put aside cannot be told: {error}"]
+    return [f"{database.name}: {line}" for line in lines]
 
 
 class Restore(Resource, module="sluice", name="Restore"):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from sluice.core.backup.manifest import Backup
+from sluice.core.backup.manifest import Backup, scratch
 from sluice.core.errors import Unreachable
 from sluice.core.restore.loss import losses, repeats
 from sluice.core.restore.order import Restore
@@ -38,6 +38,25 @@ def outlook(store: Store, backup: Backup) -> list[str]:
     revision = [] if manifest.revision is None else [f"its history goes with it: the schema is then at revision '{manifest.revision}'"]
     strays = _strays(store)
     return [head, *_counted(store, manifest.rows, manifest.sequences), *revision, *strays]
+
+
+def means(store: Store, backup: Backup) -> str:
+    """Say which copy will take the place, and how long that takes by what its drill has taken."""
+    name, drilled = scratch(store.dbname, backup.id), backup.drilled
+    seconds = drilled.seconds if drilled else {}
+    end = "then both change names, at most 2 s in which nobody can write"
+    if _there(store, name):
+        return f"by '{name}', the copy that its drill has kept: about {seconds.get('compare', 0):.1f} s to compare it again, {end}"
+    whole = f"about {drilled.rto:.1f} s, as in its drill" if drilled else "nobody knows how long, it was never drilled"
+    return f"by a new database, restored and compared while the old one serves: {whole}, {end}"
+
+
+def _there(store: Store, name: str) -> bool:
+    try:
+        with maintained(store, STEP) as connection:
+            return connection.execute("select from pg_database where datname = %s", [name]).fetchone() is not None
+    except psycopg.Error as error:
+        raise Unreachable(f"database {store.place}: {primary(error)}") from None
 
 
 def since(store: Store, now: Restore | None) -> list[str]:

@@ -13,12 +13,12 @@ from typing import Unpack
 from sluice.core.backup.manifest import Backup
 from sluice.core.clock import Clock, SystemClock
 from sluice.core.errors import BackupFailed, Refused, RestoreFailed
-from sluice.core.restore.order import Aside, Order, Restore, Restored
+from sluice.core.restore.order import Aside, Order, Restore, Restored, expired
 from sluice.core.store import Store
 from sluice.systems import recover_undo as undo
 from sluice.systems import restore_table as table
 from sluice.systems.aside import open_copy
-from sluice.systems.copy import clear
+from sluice.systems.copy import clear, drop
 from sluice.systems.drill import drill
 from sluice.systems.lock import Lock, connect, held, maintained
 from sluice.systems.outlook import since
@@ -31,14 +31,14 @@ def from_copy(store: Store, backup: Backup, order: Order, **terms: Unpack[Terms]
     """Put the copy that a backup's drill has kept in the place of its database, which is put aside; minutes of restoring are saved.
 
     `made_for` is the release that the backup must have been made for ("" any); `refuse` refuses writes from the start, for a database
-    that is being corrupted. `limit`: seconds without writes during the swap itself; `wait`: seconds for the lock to come. An order that
-    is done is not done again.
+    that is being corrupted. `revision` is what its schema is at now, which is written down with what is put aside. `limit`: seconds
+    without writes during the swap itself; `wait`: seconds for the lock to come. An order that is done is not done again.
     Refused before anything is touched; BackupFailed when the copy is not what the manifest says; RestoreFailed when the swap did not go
     through. After each of them the old database serves, and takes writes.
     """
     way = Way(store, backup, order, **terms)
     with _locked(way) as lock:
-        if done := spent(lock, store, order):
+        if done := spent(lock.connection, store, order):
             return done
         tell(clear(lock.connection, way.copy.dbname), way.log)
         fit(lock, way)
@@ -64,7 +64,7 @@ def from_backup(
     """
     way = Way(store, backup, order, **terms)
     with _locked(way) as lock:
-        if done := spent(lock, store, order):
+        if done := spent(lock.connection, store, order):
             return done
         tell(clear(lock.connection, way.copy.dbname), way.log)
         there = kept(lock, way)
@@ -81,23 +81,32 @@ def from_backup(
         return _place(lock, way, restore, lines, proved=True)
 
 
-def back(store: Store, order: Order, *, limit: float = LIMIT, wait: float = WAIT, clock: Clock | None = None, log: Log = print) -> Restored:
+def back(
+    store: Store,
+    order: Order,
+    *,
+    limit: float = LIMIT,
+    wait: float = WAIT,
+    clock: Clock | None = None,
+    log: Log = print,
+    revision: str | None = None,
+) -> Restored:
     """Put what was put aside in its place again; the restored database is put aside in turn, so that this can be taken back too.
 
-    `order.backup` is the aside database's name, "" the newest. Refused and RestoreFailed as in `from_copy`.
+    `order.backup` is the aside database's name, "" the newest; all else is as in `from_copy`.
     """
     clock = clock or SystemClock()
     with told(store), held(store, STEP, wait=wait, clock=clock) as lock:
-        if done := spent(lock, store, order):
+        if done := spent(lock.connection, store, order):
             return done
         table.prepare(lock.connection)
-        aside = _chosen(store, table.asides(lock.connection, store.dbname), order.backup)
+        aside = chosen(store, table.asides(lock.connection, store.dbname), order.backup)
         undo.mend(lock, store, but=order.nonce, log=log)
         now = table.current(lock.connection, store.dbname)
         lines = [f"'{store.dbname}' is again what was put aside as '{aside.name}'", *since(store, now)]
         tell(lines, log)
-        chosen = order.model_copy(update={"backup": aside.name})
-        restore = table.begin(lock.connection, store.dbname, chosen, aside.name, made=False)
+        named = order.model_copy(update={"backup": aside.name})
+        restore = table.begin(lock.connection, store.dbname, named, aside.name, made=False).model_copy(update={"revision": revision})
         try:
             return result(swap(lock, restore, rows={}, clock=clock, limit=limit), None, lines)
         except RestoreFailed:
@@ -109,6 +118,24 @@ def asides(store: Store) -> list[Aside]:
     """Return the databases that were put aside for others, newest first: each is there until somebody drops it."""
     with told(store), maintained(store, STEP) as connection:
         return table.asides(connection, store.dbname)
+
+
+def done(store: Store, order: Order) -> bool:
+    """Say whether an order is done; Refused when its nonce was used for another one."""
+    with told(store), maintained(store, STEP) as connection:
+        return spent(connection, store, order) is not None
+
+
+def retire(store: Store, keep: float, *, wait: float = WAIT, clock: Clock | None = None) -> list[Aside]:
+    """Drop what was put aside more than `keep` seconds ago, but for the newest and what a restore is at work on; return what is gone."""
+    clock = clock or SystemClock()
+    with told(store), held(store, STEP, wait=wait, clock=clock) as lock:
+        gone = expired(table.asides(lock.connection, store.dbname), keep, clock.now())
+        used = {one.copy_ for one in table.unfinished(lock.connection, store.dbname)} if gone else set()
+        free = [one for one in gone if one.name not in used]
+        for one in free:
+            drop(lock.connection, one.name)
+        return free
 
 
 def mend(store: Store, *, wait: float = WAIT, clock: Clock | None = None, log: Log = print) -> None:
@@ -131,7 +158,8 @@ def _place(lock: Lock, way: Way, restore: Restore, lines: list[str], *, proved: 
     lock.check()
     _analyze(way.copy)
     lock.check()
-    done = swap(lock, restore, rows=way.backup.manifest.rows, clock=way.clock, limit=way.limit)
+    known = restore.model_copy(update={"revision": way.revision})
+    done = swap(lock, known, rows=way.backup.manifest.rows, clock=way.clock, limit=way.limit)
     tell(late, way.log)
     return result(done, way.backup.manifest, [*lines, *late])
 
@@ -142,7 +170,14 @@ def _analyze(copy: Store) -> None:
         connection.execute("analyze")
 
 
-def _chosen(store: Store, found: list[Aside], name: str) -> Aside:
+def current(store: Store) -> Restore | None:
+    """Return the last restore that took a database's place, None when there was none."""
+    with told(store), maintained(store, STEP) as connection:
+        return table.current(connection, store.dbname) if table.there(connection) else None
+
+
+def chosen(store: Store, found: list[Aside], name: str) -> Aside:
+    """Return the one of that name, with "" the newest; Refused when it is none of a database's."""
     one = next((one for one in found if not name or one.name == name), None)
     if one is None:
         names = f"there {'are' if len(found) > 1 else 'is'} {', '.join(aside.name for aside in found)}" if found else "there is none"

@@ -46,6 +46,7 @@ class Terms(TypedDict, total=False):
     wait: float
     clock: Clock
     log: Log
+    revision: str | None
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Way:
     wait: float = WAIT
     clock: Clock = field(default_factory=SystemClock)
     log: Log = print
+    revision: str | None = None
 
     @property
     def copy(self) -> Store:
@@ -83,11 +85,11 @@ def tell(lines: list[str], log: Log) -> None:
         log(line)
 
 
-def spent(lock: Lock, store: Store, order: Order) -> Restored | None:
+def spent(connection: psycopg.Connection[Any], store: Store, order: Order) -> Restored | None:
     """Return what an order has done when it is done already: a row in the server knows it, whatever config and history say."""
-    if not table.there(lock.connection):
+    if not table.there(connection):
         return None
-    found = table.find(lock.connection, store.dbname, order.nonce)
+    found = table.find(connection, store.dbname, order.nonce)
     if found and order.backup and found.backup != order.backup:
         raise Refused([f"the nonce '{order.nonce}' was used to restore '{found.backup}' in '{store.dbname}': take a word not used before"])
     return result(found, None, [], again=True) if found and found.state == "swapped" else None
@@ -99,10 +101,14 @@ def _headline(store: Store) -> str:
 
 def fit(lock: Lock, way: Way, *, making: bool = False) -> None:
     """Refuse what must not begin, with all reasons at once."""
-    scene = _scene(lock.connection, way, making)
-    found = refusals(way.store, way.backup, way.copy.dbname, scene, made_for=way.made_for)
-    if found:
+    if found := against(lock.connection, way, making=making):
         raise Refused(found, headline=_headline(way.store))
+
+
+def against(connection: psycopg.Connection[Any], way: Way, *, making: bool | None = None) -> list[str]:
+    """Return what speaks against a restore as things are; `making`: its copy is to be made, None: unless there is one."""
+    made = oid(connection, way.copy.dbname) is None if making is None else making
+    return refusals(way.store, way.backup, way.copy.dbname, _scene(connection, way, made), made_for=way.made_for)
 
 
 def _scene(connection: psycopg.Connection[Any], way: Way, making: bool) -> Scene:

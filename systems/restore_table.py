@@ -19,17 +19,22 @@ TABLE = """
         place bigint generated always as identity primary key,
         database text not null, nonce text not null, backup text not null, release text not null, copy_ text not null, made bool not null,
         state text not null default 'begun', refused bool not null default false, before text,
-        old oid, aside text not null default '', rows jsonb not null default '{}', seconds float8 not null default 0,
+        revision text, old oid, aside text not null default '', rows jsonb not null default '{}', seconds float8 not null default 0,
         begun timestamptz not null default clock_timestamp(), ended timestamptz,
         unique (database, nonce)
     )
 """
+# What an older table lacks; asked for first, as adding it waits for whoever is at the table.
+LACKS = """
+    select not exists (select from pg_attribute where attrelid = 'public.sluice_restore'::regclass and attname = 'revision')
+"""
+ADD = "alter table public.sluice_restore add column if not exists revision text"
 COLUMNS = "database, nonce, backup, release, copy_, made, state, refused, before, old::bigint, aside, rows, seconds"
 # One that was put aside twice is told once, as of the last time.
 ASIDES = """
-    select database, name, since, size, backup from (
+    select database, name, since, size, backup, revision from (
         select distinct on (d.oid) r.place, r.database, d.datname as name, extract(epoch from r.ended)::float8 as since,
-            pg_database_size(d.oid) as size, r.backup
+            pg_database_size(d.oid) as size, r.backup, to_jsonb(r) ->> 'revision' as revision
         from public.sluice_restore r join pg_database d on d.oid = r.old
         where r.state = 'swapped' and r.database = %s and d.datname <> r.database order by d.oid, r.place desc
     ) found order by place desc
@@ -37,9 +42,11 @@ ASIDES = """
 
 
 def prepare(connection: psycopg.Connection[Any]) -> None:
-    """Make the table unless it is there."""
+    """Make the table unless it is there, and what has been added to it since."""
     if not there(connection):
         connection.execute(TABLE)
+    elif connection.execute(LACKS).fetchone() == (True,):
+        connection.execute(ADD)
 
 
 def there(connection: psycopg.Connection[Any]) -> bool:
@@ -101,9 +108,9 @@ def leave(connection: psycopg.Connection[Any], restore: Restore) -> None:
 def swapped(connection: psycopg.Connection[Any], restore: Restore) -> None:
     """Write down that the copy is in place: part of the transaction that puts it there."""
     connection.execute(
-        "update public.sluice_restore set state = 'swapped', refused = false, old = %s, aside = %s, rows = %s, seconds = %s,"
+        "update public.sluice_restore set state = 'swapped', refused = false, revision = %s, old = %s, aside = %s, rows = %s, seconds = %s,"
         " ended = clock_timestamp() where database = %s and nonce = %s",
-        [restore.old, restore.aside, Jsonb(restore.rows), restore.seconds, restore.database, restore.nonce],
+        [restore.revision, restore.old, restore.aside, Jsonb(restore.rows), restore.seconds, restore.database, restore.nonce],
     )
 
 

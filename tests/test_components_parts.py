@@ -156,7 +156,17 @@ def test_canary(world: World):
 def test_restore(world: World):
     """A restore hands over what was asked for, and where backups are."""
     world.run(lambda: restore() and None)
-    assert world["undo-swap"].inputs == {"release": "r1", "databases": [], "folder": "/backups", "instructions": [ASKED]}
+    given = {"release": "r1", "databases": [], "folder": "/backups", "instructions": [ASKED]}
+    assert world["undo-swap"].inputs == {**given, "moves": False, "jobs": 1}
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [({}, True), ({"settled": False}, True), ({"settled": True}, False), ({"settled": True, "heard": True}, True)]
+)
+def test_restore_told(world: World, how: dict[str, bool], said: bool):
+    """What a restore came to is in the output of `pulumi up`; a settled release has that of the last time, unless something is new."""
+    world.run(lambda: Restore("undo", release="r1", databases=[], folder="/backups", instructions=[ASKED], **how) and None)
+    assert world.said == (["shop: nothing"] if said else [])
 
 
 def test_database(world: World):

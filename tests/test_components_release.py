@@ -116,6 +116,8 @@ def test_children(shop: Shop, world: World):
             "shop > shop-notice (Notify)",
             "shop > shop-preflight (Preflight)",
             "shop > shop-record (Record)",
+            "shop > shop-restore-after (Restore)",
+            "shop > shop-restore-before (Restore)",
             "shop > shop-smoke (SmokeTest)",
             "shop-backup > shop-backup-dump (Backup)",
             "shop-canary > shop-canary-ladder (Canary)",
@@ -123,6 +125,8 @@ def test_children(shop: Shop, world: World):
             "shop-flag-beta > shop-flag-beta-switch (Flag)",
             "shop-front > shop-front-journeys (Smoke)",
             "shop-health > shop-health-gate (Gate)",
+            "shop-restore-after > shop-restore-after-swap (Restore)",
+            "shop-restore-before > shop-restore-before-swap (Restore)",
             "shop-smoke > shop-smoke-journeys (Smoke)",
             *versions,
         ]
@@ -143,14 +147,16 @@ def test_order(shop: Shop, world: World):
     # Which it asks, but for a first deployment.
     assert after(world, "shop-preflight") == {"shop-database-server"}
     assert after(world, "shop-baseline") == {"shop-preflight", "shop-front"}
-    assert {"shop-baseline", "shop-database-server"} <= after(world, "shop-backup-dump")
+    assert {"shop-baseline", "shop-database-server"} <= after(world, "shop-restore-before-swap")
+    assert {"shop-restore-before-swap", "shop-database-server"} <= after(world, "shop-backup-dump")
     assert all({"shop-backup-dump", "shop-database-server"} <= after(world, name) for name in new)
     assert all("shop-backup-dump" not in after(world, name) for name in old)
     assert all(after(world, f"{name}-guard") >= {name} for name in old + new)
     assert set(new) <= after(world, "shop-health-gate")
     assert {"shop-health-gate"} <= after(world, "shop-smoke-journeys")
     assert {"shop-smoke-journeys", *old, *new} <= after(world, "shop-canary-ladder")
-    assert {"shop-canary-ladder"} <= after(world, "shop-front-journeys")
+    assert {"shop-canary-ladder"} <= after(world, "shop-restore-after-swap")
+    assert {"shop-restore-after-swap"} <= after(world, "shop-front-journeys")
     assert {"shop-front-journeys"} <= after(world, "shop-record")
     assert {"shop-record"} <= after(world, "shop-notice")
     assert {"shop-notice"} <= after(world, "shop-mark")
@@ -290,6 +296,53 @@ def test_the_way_back_asks_no_database(shop: Shop, world: World):
     release = shop.release(shop.stack("1", proven=[shop.record("2"), shop.record("1")]))
     assert release.plan.returning
     assert "databases" not in world["shop-preflight"].inputs
+
+
+def asked(release: str, **more: Any) -> dict[str, Any]:
+    return {"release": release, "nonce": "n1", "database": "shop", "backup": "B1", **more}
+
+
+def test_a_restore(shop: Shop, world: World):
+    """What config asks of this release is looked at by preflight and done once before its code or after it has the traffic, and its
+    backup is not pruned; what it asks of another one is void."""
+    proven = [shop.record("1")]
+    id = shop.stack("2").settings.release.id
+    mine, other = asked(id, refuse=True), asked("1-abc", nonce="n2", backup="B2")
+    rollout = {"restore": [mine, other], "aside": {"keep": "1h"}, "backup": {"jobs": 4}}
+    shop.release(shop.stack("2", proven=proven, rollout=rollout))
+    before, after = (dict(world[f"shop-restore-{turn}-swap"].inputs) for turn in ("before", "after"))
+    databases = before.pop("databases")
+    assert [one["store"]["dbname"] for one in databases] == ["shop"]
+    shared = {**OWN, "release": id, "settled": False, "folder": "/backups", "instructions": [mine], "moves": True, "jobs": 4}
+    # Not before the warm versions go.
+    assert before == {**shared, "turn": "before", "keep": 24 * 3600}
+    assert {**after, "databases": databases} == {**before, "turn": "after", "databases": databases}
+    given = world["shop-preflight"].inputs["restore"]
+    assert given == {"release": id, "settled": False, "instructions": [mine], "databases": databases, "folder": "/backups"}
+    assert world["shop-backup-dump"].inputs["needed"] == ["B1", "B2"]
+
+
+def test_the_way_back_asks_a_database_that_goes_back(shop: Shop, world: World):
+    """A quick return asks no database whether it can go where it is wanted, but what is to be restored it looks at."""
+    id = shop.stack("1").settings.release.id
+    release = shop.release(shop.stack("1", proven=[shop.record("2"), shop.record("1")], rollout={"restore": [asked(id)]}))
+    assert release.plan.returning
+    given = world["shop-preflight"].inputs
+    assert ("databases" in given, given["restore"]["instructions"]) == (False, [asked(id, refuse=False)])
+
+
+def test_a_restore_of_the_live_release(shop: Shop, world: World):
+    """A settled release hands its databases to a restore only when config asks it for one, and moves no version."""
+    one = shop.record("1")
+    shop.release(shop.stack("1", proven=[one]))
+    given = world["shop-restore-before-swap"].inputs
+    assert (given["settled"], given["databases"], given["instructions"], given["moves"]) == (True, [], [], False)
+    shop.release(shop.stack("1", proven=[one], rollout={"restore": [asked(one.id, database="gone")]}))
+    given = world["shop-restore-before-swap"].inputs
+    assert [one["store"]["dbname"] for one in given["databases"]] == ["shop"]
+    assert "restore" not in world["shop-preflight"].inputs
+    # What speaks against it the hook says; and where there is something new, what it says is heard.
+    assert world.said == 2 * ["shop: nothing"]
 
 
 def test_gates(shop: Shop, world: World):

@@ -59,7 +59,7 @@ def _children(source: str) -> Iterator[str]:
     for found in re.findall(r'\(\s*f"\{(?:self\.|on\.)?(?:spec\.)?name\}-([^"]*)"', source):
         if found not in ("{role}", "{phase}"):
             yield "<name>-" + re.sub(r"\{\w+\}", "<flag>", found)
-    yield from (f"<name>-{word}" for word in re.findall(r'\b_(?:walk|migrate)\((?:on, )?"(\w+)"', source))
+    yield from (f"<name>-{word}" for word in re.findall(r'\b_(?:walk|migrate|put)\((?:on, )?"([\w-]+)"', source))
 
 
 def test_outputs():

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import pulumi
 
-from sluice.components import facts
+from sluice.components import facts, restores
 from sluice.components.backup import Backup
 from sluice.components.database import Database
 from sluice.components.migration import Migration
 from sluice.components.release.scope import Scope
+from sluice.components.restore import Restore
 from sluice.core.database import Database as Wanted
 from sluice.core.settings.rollout import Backup as Rules
 from sluice.core.store import Store
@@ -38,6 +39,40 @@ class Data:
                 opts=on.below(),
             )
 
+    def undo(self, after: pulumi.Resource) -> pulumi.Resource:
+        """Bring databases back as people have asked this release, before its code starts: those that it does not run with as they are."""
+        return self._put("restore-before", "before", after)
+
+    def mend(self, after: pulumi.Resource) -> pulumi.Resource:
+        """Bring the others back once no other code writes to them."""
+        return self._put("restore-after", "after", after)
+
+    def _put(self, role: str, turn: Literal["before", "after"], after: pulumi.Resource) -> pulumi.Resource:
+        on, keep = self.on, self.on.rollout.aside.keep
+        if not self.server:
+            return after
+        return Restore(
+            f"{on.name}-{role}",
+            **on.step,
+            databases=self.each() if on.instructions else self.wanted(),
+            folder=on.runtime.backups,
+            instructions=on.instructions,
+            turn=turn,
+            moves=bool(on.plan.new),
+            jobs=on.rollout.backup.jobs,
+            keep=None if keep is None else max(keep, on.rollout.window.total_seconds()),
+            heard=self._heard(),
+            common=on.own,
+            opts=on.below(after, self.server.store.resource),
+        )
+
+    def _heard(self) -> pulumi.Input[bool]:
+        """Say whether a restore has something to tell: of a settled release only what is new, which its state cannot know."""
+        if not self.on.plan.settled or not self.on.instructions:
+            return not self.on.plan.settled
+        known = pulumi.Output.all(self.each(), self.on.runtime.backups)
+        return known.apply(lambda found: restores.news(self.on.instructions, *found))
+
     def backup(self, after: pulumi.Resource) -> pulumi.Resource:
         """Save what the migrations are about to change; a quick return saves nothing that it does not change."""
         if not self.server:
@@ -49,12 +84,16 @@ class Data:
             databases=self.wanted(),
             folder=on.runtime.backups,
             rules=self.rules,
-            needed=sorted({id for record in on.stack.proven for id in record.backups.values()}),
+            needed=self._needed(),
             ask=None if on.plan.settled else facts.asked(on.stack, on.plan).wire(),
             common=on.own,
             opts=on.below(after, self.server.store.resource),
         )
         return self.saved
+
+    def _needed(self) -> list[str]:
+        asked = [one.backup for one in self.on.rollout.restore if one.backup]
+        return sorted({*asked, *(id for record in self.on.stack.proven for id in record.backups.values())})
 
     @property
     def rules(self) -> Rules:
@@ -65,7 +104,7 @@ class Data:
     def expand(self, after: pulumi.Resource) -> pulumi.Resource:
         """Bring every schema to where it serves the old and the new code."""
         # It looks at the databases of a settled release too, when that comes back.
-        return self._migrate("expand", after, self._each(), self.on.own)
+        return self._migrate("expand", after, self.each(), self.on.own)
 
     def settle(self, after: pulumi.Resource, fallback: Mapping[str, Any]) -> pulumi.Resource:
         """Bring every schema to exactly what config says, once the old code is gone."""
@@ -90,9 +129,10 @@ class Data:
 
     def wanted(self) -> pulumi.Output[list[dict[str, Any]]]:
         """Return every database with what this release wants of it; of a settled release, whose steps do not run, none."""
-        return pulumi.Output.from_input([]) if self.on.plan.settled else self._each()
+        return pulumi.Output.from_input([]) if self.on.plan.settled else self.each()
 
-    def _each(self) -> pulumi.Output[list[dict[str, Any]]]:
+    def each(self) -> pulumi.Output[list[dict[str, Any]]]:
+        """Return every database with what this release wants of it."""
         if not self.server:
             return pulumi.Output.from_input([])
         server = {**self._where(self.server), "tools": self.server.store.tools}

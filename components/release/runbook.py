@@ -26,8 +26,8 @@ from sluice.runtimes import port
 class Release(Component):
     """Takes a stack from the live release to the configured one, or leaves the live one serving.
 
-    Children, in order: preflight, announcement, baseline, backup, expand, the versions and their guards, health, smoke, canary, front
-    (smoke through the door), settle, record, notice, mark. `outputs` is the contract with other stacks.
+    Children, in order: preflight, announcement, baseline, restore (before), backup, expand, the versions and their guards, health, smoke,
+    canary, restore (after), front (smoke through the door), settle, record, notice, mark. `outputs` is the contract with other stacks.
     """
 
     def __init__(
@@ -50,14 +50,16 @@ class Release(Component):
         doors = Doors(on)
         story.explain(on, data)
         ready = start.baseline(on, doors, preflight)
-        saved = data.backup(ready)
+        back = data.undo(ready)
+        saved = data.backup(back)
         grown = data.expand(saved)
         versions = Versions(on, doors, data, grown)
         flags = _flags(on)
         well = proofs.well(on, versions)
         tried = proofs.smoke(on, versions, data, well)
         moved = climb(on, doors, versions, data, tried)
-        through = proofs.front(on, doors, data, moved)
+        mended = data.mend(moved)
+        through = proofs.front(on, doors, data, mended)
         settled = data.settle(through, doors.fallback)
         record = ledger.record(on, doors, data, settled)
         told = ledger.notice(on, record)

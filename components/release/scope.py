@@ -41,6 +41,11 @@ class Scope:
         """Return what every hook of this release is given."""
         return self.step | {"notify": self.rollout.webhooks, "contacts": [contact.wire() for contact in self.rollout.chain]}
 
+    @property
+    def instructions(self) -> list[dict[str, Any]]:
+        """Return the restores that people have asked this very release for."""
+        return [one.wire() for one in self.rollout.restore if one.release == self.plan.release]
+
     def below(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         """Return a part's options: below the release, and after those."""
         return self.owner.below(*after)

@@ -24,6 +24,9 @@ def preflight(on: Scope, found: Sequence[Fact], data: Data) -> Preflight:
         # On the way back traffic leaves the failed version first, whatever a database has to say.
         ask = facts.asked(on.stack, on.plan).wire()
         props |= {"databases": data.wanted(), "when": data.rules.when, "ask": ask}
+    if data.server and on.instructions and not on.plan.settled:
+        asked = {"instructions": on.instructions, "databases": data.each(), "folder": on.runtime.backups}
+        props |= {"restore": {**on.step, **asked}}
     return Preflight(f"{on.name}-preflight", props, on.below())
 
 

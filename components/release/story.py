@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 
-from sluice.components import facts, marks
+from sluice.components import facts, marks, restores
 from sluice.components.release.data import Data
 from sluice.components.release.scope import Scope
 from sluice.core.plan import text
@@ -25,15 +26,25 @@ def say(on: Scope, found: Sequence[Fact], due: Sequence[str]) -> None:
 
 
 def explain(on: Scope, data: Data) -> None:
-    """Say in preview what every pending migration does; where the database is not there yet, from its files alone."""
-    named = on.stack.settings.release.schema_
-    if not named or on.plan.settled or not pulumi.runtime.is_dry_run():
+    """Say in preview what becomes of databases: what goes back to a backup, and what every pending migration does.
+
+    Where a database is not there yet, from the migrations' files alone.
+    """
+    if not pulumi.runtime.is_dry_run() or (on.plan.settled and not on.instructions):
         return
-    # How long they took on the stack that must prove this release first.
-    took = facts.took(on.stack)
-    if on.plan.first:
-        pulumi.log.info("\n".join(facts.outline(named, on.args.migrations, took)), on.owner)
-    else:
+    named = on.stack.settings.release.schema_
+    if not on.plan.first:
+        known = pulumi.Output.all(wires=data.each(), folder=on.runtime.backups)
+        known.apply(lambda one: _explain(on, data, one["wires"], one["folder"]))
+    elif named:
+        pulumi.log.info("\n".join(facts.outline(named, on.args.migrations, facts.took(on.stack))), on.owner)
+
+
+def _explain(on: Scope, data: Data, wires: Sequence[Any], folder: str) -> None:
+    settled = on.plan.settled
+    back = restores.explain(on.instructions, wires, folder, on.owner, moves=bool(on.plan.new), settled=settled)
+    stay = [one for one in wires if one["store"]["dbname"] not in back and one["target"]]
+    if stay and not settled:
         ask, when = facts.asked(on.stack, on.plan), data.rules.when
-        known = pulumi.Output.all(wires=data.wanted(), folder=on.runtime.backups)
-        known.apply(lambda one: facts.explain(one["wires"], one["folder"], took, on.owner, when=when, ask=ask))
+        # How long they took on the stack that must prove this release first.
+        facts.explain(stay, folder, facts.took(on.stack), on.owner, when=when, ask=ask)

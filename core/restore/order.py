@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -23,29 +24,12 @@ class Order(Value):
     release: str = ""
 
 
-class Instruction(Value):
-    """What a person asks of one release: this database goes back to that backup. Void for any other release.
-
-    `refuse` refuses writes from the start, for a database that is being corrupted.
-    """
-
-    release: str
-    nonce: str
-    database: str
-    backup: str
-    refuse: bool = False
-
-    @property
-    def order(self) -> Order:
-        """Return it without its database."""
-        return Order(nonce=self.nonce, backup=self.backup, release=self.release)
-
-
 class Restore(Value):
     """An order on its way. `copy_` is the database that takes the place, `made` whether this order has made it.
 
-    `refused`: writes are refused meanwhile, by a setting that had the value `before`. Once swapped, `aside` is what the old database is
-    called (its oid is `old`), `rows` what the new one had by table, and `seconds` for how long nobody could write.
+    `refused`: writes are refused meanwhile, by a setting that had the value `before`. `revision` is the old database's, None when nobody
+    knows. Once swapped, `aside` is what the old database is called (its oid is `old`), `rows` what the new one had by table, and `seconds`
+    for how long nobody could write.
     """
 
     database: str
@@ -57,6 +41,7 @@ class Restore(Value):
     state: State = "begun"
     refused: bool = False
     before: str | None = None
+    revision: str | None = None
     old: int | None = None
     aside: str = ""
     rows: dict[str, int] = {}
@@ -64,13 +49,24 @@ class Restore(Value):
 
 
 class Aside(Value):
-    """A database that was put aside: `since` in seconds since the epoch, `size` in bytes, `backup` what took its place."""
+    """A database that was put aside: `since` in seconds since the epoch, `size` in bytes, `backup` what took its place.
+
+    `revision` is its schema's, None when nobody knows: nobody can look into it.
+    """
 
     database: str
     name: str
     since: float
     size: int
     backup: str
+    revision: str | None = None
+
+    @property
+    def line(self) -> str:
+        """Return what people are told of it."""
+        at = f"{datetime.fromtimestamp(self.since, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        why = f"'{self.backup}' took its place, and nothing else has all of its rows"
+        return f"'{self.name}' was put aside at {at}, {self.size / 2**20:.1f} MiB: {why}"
 
 
 class Restored(Value):
@@ -89,3 +85,8 @@ def aside(dbname: str, at: float, mark: str) -> str:
     """Return the name for a database that is put aside at a time; a long database's own name is cut, never the time."""
     tail = f"_aside_{datetime.fromtimestamp(at, UTC):%Y%m%dt%H%M%Sz}{mark}"
     return dbname.encode()[: NAME - len(tail)].decode(errors="ignore") + tail
+
+
+def expired(found: Sequence[Aside], keep: float, now: float) -> list[Aside]:
+    """Return those of one database's, newest first, that may go after `keep` seconds: never the newest, which is the last way back."""
+    return [one for one in found[1:] if one.since + keep < now]

@@ -19,6 +19,7 @@ from sluice.core.settings.kind import Duration, Length, Name, StackName, Text, T
 from sluice.core.settings.mark import Mark, Marked
 from sluice.core.settings.people import Escalation, Person, Webhook
 from sluice.core.settings.permission import Permission
+from sluice.core.settings.restore import Aside, Instruction
 from sluice.core.settings.step import Rung, Step
 from sluice.core.settings.window import Windows
 from sluice.core.value import Value
@@ -98,6 +99,8 @@ class Rollout(Value):
     windows: Windows | None = Field(default=None, description="when releases may begin; default: at any time")
     approvals: Approvals = block("who must approve a release, and who has")
     permissions: list[Permission] = Field(default=[], description="what one release may do once; what they do not fit they do not allow")
+    restore: list[Instruction] = Field(default=[], description="the databases that go back with one release, once")
+    aside: Aside = block("what becomes of databases that a restore has put aside")
     requires: Requires | None = Field(default=None, description="what must have been proven elsewhere first")
     contacts: dict[Name, Person] = Field(default={}, description="who has which role")
     escalation: list[Escalation] = Field(default=[], description="who is next when a release fails; default: all of `contacts`")

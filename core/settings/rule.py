@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from sluice.core.backup.format import PLAIN, Format
 from sluice.core.settings import duration
@@ -235,10 +236,30 @@ def single(case: Case) -> Iterator[Problem]:
     yield from _twice(ROLLOUT, "permissions", "permission", [one.nonce for one in case.rollout.permissions])
 
 
-def _twice(root: str, name: str, what: str, nonces: Sequence[str]) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
-    for number, nonce in enumerate(nonces):
-        first = seen.setdefault(nonce, number)
+@rule(f"{ROLLOUT}.restore")
+def named(case: Case) -> Iterator[Problem]:
+    """A restore names a backup or what was put aside, and only a backup takes the time to refuse writes."""
+    for number, one in enumerate(case.rollout.restore):
+        where = f"{ROLLOUT}.restore[{number}]"
+        if bool(one.backup) == bool(one.aside):
+            yield Problem(where, f"needs a backup or aside, and has {'both' if one.backup else 'neither'}")
+        elif one.aside and one.refuse:
+            text = "means nothing for what was put aside, which takes the place at once: remove it"
+            yield Problem(f"{where}.refuse", text)
+
+
+@rule(f"{ROLLOUT}.restore")
+def apart(case: Case) -> Iterator[Problem]:
+    """No nonce is used twice for a database that goes back."""
+    asked = case.rollout.restore
+    yield from _twice(ROLLOUT, "restore", "restore", [one.nonce for one in asked], [one.database for one in asked])
+
+
+def _twice(root: str, name: str, what: str, nonces: Sequence[str], of: Sequence[str] = ()) -> Iterator[Problem]:
+    """Say which nonces are there twice; `of`: what each is for, where that makes it another one."""
+    seen: dict[tuple[str, str], int] = {}
+    for number, (nonce, thing) in enumerate(zip_longest(nonces, of, fillvalue="")):
+        first = seen.setdefault((nonce, thing), number)
         if first != number:
             text = f"'{nonce}' is also the nonce of {name}[{first}]: each {what} needs its own"
             yield Problem(f"{root}.{name}[{number}].nonce", text)
