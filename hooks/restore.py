@@ -21,7 +21,8 @@ class RestoreProvider(Hook):
     Inputs beside every hook's: `databases` (`core.database.Database`), `folder` (of backups), `instructions`
     (`core.settings.restore.Instruction`), and optionally `jobs`, at a time, of a restore; `turn`, where a release has two of these:
     `before` its code, or `after` it has the traffic; `moves`, whether any version of it moves; `keep`, the seconds after which what was
-    put aside is dropped (without it: never). Outputs: `done`, as 'database/nonce'; `lines`, what was said.
+    put aside is dropped (without it: never); `checks` and `deadline`, as a gate has them, which must hold afterwards. Outputs: `done`, as
+    'database/nonce'; `lines`, what was said.
     """
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
@@ -32,9 +33,10 @@ class RestoreProvider(Hook):
         """Look at all of them, then restore one after the other."""
         from sluice.core.database import Database
 
-        asked = open(props)
+        asked = _open(props)
         mine = [one for one in asked if _turn(one, props)]
         lines = [line for one in mine for line in _restore(one, int(props.get("jobs") or 1))]
+        _well(props)
         if props.get("turn") != "after":
             lines += [line for one in props["databases"] for line in _aside(Database.read(one), props.get("keep"))]
         # What waits for its turn is done in this update too, or the release is not settled.
@@ -54,7 +56,7 @@ def _new(olds: Props, news: Props) -> set[str]:
     return _wanted(news) - set(olds.get("done") or [])
 
 
-def open(props: Props) -> list[Asked]:
+def _open(props: Props) -> list[Asked]:
     """Return this release's instructions that are still to be carried out; Refused has all that speaks against them."""
     from sluice.core.errors import Refused
 
@@ -84,7 +86,8 @@ def _turn(one: Asked, props: Props) -> bool:
     """Say whether it is carried out here: once the release has the traffic, whatever is left."""
     from sluice.systems import asked
 
-    return props.get("turn") != "before" or not asked.later(one, moves=bool(props.get("moves")))
+    moves, settled = (bool(props.get(name)) for name in ("moves", "settled"))
+    return props.get("turn") != "before" or not asked.later(one, moves=moves, settled=settled)
 
 
 def _restore(one: Asked, jobs: int) -> list[str]:
@@ -93,6 +96,17 @@ def _restore(one: Asked, jobs: int) -> list[str]:
     said: list[str] = []
     done = one.run(jobs=jobs, clock=WatchedClock(Stop()), log=said.append)
     return [f"{one.database.name}: {line}" for line in (*said, *done.lines[-1:])]
+
+
+def _well(props: Props) -> None:
+    """Wait until services have found their way to what was restored: their connections were ended, and a pool may need its time."""
+    if not (props.get("checks") and _wanted(props)):
+        return
+    from sluice.hooks import gate
+    from sluice.hooks.stop import Stop, WatchedClock
+
+    asked = {"moment": "restore", "release": props["release"], "checks": props["checks"], "deadline": props["deadline"]}
+    gate.wait(gate.rules(asked), WatchedClock(Stop()))
 
 
 def _aside(database: Database, keep: float | None) -> Sequence[str]:

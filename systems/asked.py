@@ -152,13 +152,15 @@ def _downgrade(asked: Asked) -> list[str]:
     return [f"{why}; take one of them out of sluice:rollout"]
 
 
-def later(asked: Asked, *, moves: bool) -> bool:
+def later(asked: Asked, *, moves: bool, settled: bool) -> bool:
     """Say whether a restore waits until the release has the traffic: what is live would go on writing into what is restored.
 
-    It cannot wait where the release's code does not run with the database as it is, or needs more than the restore brings; and need not
-    where no version `moves`. A database that cannot be asked cannot wait either.
+    A `settled` release has it. Another one cannot wait where its code does not run with the database as it is, or needs more than the
+    restore brings; and need not where no version `moves`. A database that cannot be asked cannot wait either.
     """
     database = asked.database
+    if settled:
+        return True
     if not moves or (database.target and asked.revision != database.target):
         return False
     try:
@@ -180,9 +182,11 @@ def story(asked: Asked, *, moves: bool, settled: bool) -> list[str]:
 
 def _turn(asked: Asked, moves: bool, settled: bool) -> str:
     what = f"{asked.database.name} goes back ('{asked.one.nonce}')"
-    if later(asked, moves=moves):
+    if settled:
+        return f"{what} at once: nothing else of this release runs"
+    if later(asked, moves=moves, settled=settled):
         return f"{what} once this release has the traffic: what is live now would write into what is restored"
     if moves:
         why = "its code may not run with the database as it is now; until it has the traffic, what is live runs with what is restored"
         return f"{what} before this release starts: {why}"
-    return f"{what} at once: {'nothing else of this release runs' if settled else 'no version changes'}"
+    return f"{what} first: no version changes"

@@ -157,7 +157,7 @@ def test_restore(world: World):
     """A restore hands over what was asked for, and where backups are."""
     world.run(lambda: restore() and None)
     given = {"release": "r1", "databases": [], "folder": "/backups", "instructions": [ASKED]}
-    assert world["undo-swap"].inputs == {**given, "moves": False, "jobs": 1}
+    assert world["undo-swap"].inputs == {**given, "moves": False, "jobs": 1, "checks": [], "deadline": 60}
 
 
 @pytest.mark.parametrize(

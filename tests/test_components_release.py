@@ -315,8 +315,10 @@ def test_a_restore(shop: Shop, world: World):
     assert [one["store"]["dbname"] for one in databases] == ["shop"]
     shared = {**OWN, "release": id, "settled": False, "folder": "/backups", "instructions": [mine], "moves": True, "jobs": 4}
     # Not before the warm versions go.
-    assert before == {**shared, "turn": "before", "keep": 24 * 3600}
-    assert {**after, "databases": databases} == {**before, "turn": "after", "databases": databases}
+    shared |= {"keep": 24 * 3600, "deadline": 120}
+    assert before == {**shared, "turn": "before", "checks": []}
+    assert {check["of"]["url"] for check in after.pop("checks")} == {"http://web-2/health", "http://api-2/health"}
+    assert after == {**shared, "turn": "after", "databases": databases}
     given = world["shop-preflight"].inputs["restore"]
     assert given == {"release": id, "settled": False, "instructions": [mine], "databases": databases, "folder": "/backups"}
     assert world["shop-backup-dump"].inputs["needed"] == ["B1", "B2"]
@@ -338,8 +340,9 @@ def test_a_restore_of_the_live_release(shop: Shop, world: World):
     given = world["shop-restore-before-swap"].inputs
     assert (given["settled"], given["databases"], given["instructions"], given["moves"]) == (True, [], [], False)
     shop.release(shop.stack("1", proven=[one], rollout={"restore": [asked(one.id, database="gone")]}))
-    given = world["shop-restore-before-swap"].inputs
+    given = world["shop-restore-after-swap"].inputs
     assert [one["store"]["dbname"] for one in given["databases"]] == ["shop"]
+    assert len(given["checks"]) == 2
     assert "restore" not in world["shop-preflight"].inputs
     # What speaks against it the hook says; and where there is something new, what it says is heard.
     assert world.said == 2 * ["shop: nothing"]

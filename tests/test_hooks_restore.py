@@ -10,12 +10,13 @@ import pytest
 
 from sluice.core.backup.manifest import Backup
 from sluice.core.database import Database
-from sluice.core.errors import Refused
+from sluice.core.errors import GateFailed, Refused
 from sluice.core.store import Store
 from sluice.hooks.preflight import PreflightProvider
 from sluice.hooks.restore import RestoreProvider
 from sluice.systems.recover import asides
 from tests.fixtures.store import connect
+from tests.fixtures.web import Answer, Web
 from tests.test_hooks_backup import props as wants
 from tests.test_hooks_backup import run as save
 from tests.test_hooks_migration import run as migrate
@@ -184,6 +185,28 @@ def test_never_both(store: Store, tmp_path: Path):
     assert reasons(both) == [f"{store.dbname} {why}; take one of them out of sluice:rollout"]
     # A permission for another database is none for this one.
     run({**given, "databases": [{**given["databases"][0], "downgrade": "needed"}]})
+
+
+def test_well_afterwards(store: Store, saved: Backup, web: Web):
+    """A restore ends when the services answer again that its swap has cut off; when they do not, that ends it, and what is done is done."""
+    url = web.tell("/", Answer(503), Answer(503), Answer(200))
+    check = {"name": "web is well", "ask": "http.status", "of": {"url": url}, "limit": {"is": "==", "value": 200.0}}
+    given = props(store, saved) | {"checks": [check], "deadline": 10}
+    run(given)
+    assert one(store, "select count(*) from orders") == 5000
+    web.tell("/", Answer(503))
+    with pytest.raises(GateFailed, match="web is well"):
+        run({**given, "deadline": 0.1})
+    # Nothing was asked of this release.
+    run({**props(store, saved, release="r0"), "checks": [check], "deadline": 0.1})
+
+
+def test_the_live_release_waits_for_nothing(store: Store, saved: Backup):
+    """For a settled release the second turn does it all."""
+    live = props(store, saved) | {"settled": True}
+    assert run({**live, "turn": "before"})["lines"] == []
+    assert run({**live, "turn": "after"})["lines"]
+    assert one(store, "select count(*) from orders") == 5000
 
 
 def test_back_again(store: Store, saved: Backup):

@@ -85,16 +85,16 @@ def test_turn(store: Store, tmp_path: Path):
     folder = given["databases"][0]["folder"]
     at = proved(store, tmp_path / "more", revision="0001")
     before = at.model_copy(update={"manifest": at.manifest.model_copy(update={"revision": None})})
-    assert asked.later(one(store, at, folder=folder, target="0001"), moves=True)
-    assert asked.later(one(store, at), moves=True)
-    assert not asked.later(one(store, at, folder=folder, target="0001"), moves=False)
-    assert not asked.later(one(store, before, folder=folder, target="0001"), moves=True), "expand runs after it"
+    assert asked.later(one(store, at, folder=folder, target="0001"), moves=True, settled=False)
+    assert asked.later(one(store, at), moves=True, settled=False)
+    assert not asked.later(one(store, at, folder=folder, target="0001"), moves=False, settled=False)
+    assert not asked.later(one(store, before, folder=folder, target="0001"), moves=True, settled=False), "expand runs after it"
     (Path(folder) / "0002_mark.sql").write_text("alter table orders add column mark text;")
-    assert not asked.later(one(store, at, folder=folder, target="0002"), moves=True), "and before the code"
+    assert not asked.later(one(store, at, folder=folder, target="0002"), moves=True, settled=False), "and before the code"
 
 
 def test_turn_of_a_database_that_cannot_be_asked(store: Store, tmp_path: Path):
     """A database that does not answer goes back first: no code would be well with it."""
     saved = proved(store, tmp_path)
     nowhere = store.model_copy(update={"port": 1})
-    assert not asked.later(one(nowhere, saved), moves=True)
+    assert not asked.later(one(nowhere, saved), moves=True, settled=False)

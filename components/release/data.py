@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import pulumi
@@ -16,6 +16,8 @@ from sluice.components.restore import Restore
 from sluice.core.database import Database as Wanted
 from sluice.core.settings.rollout import Backup as Rules
 from sluice.core.store import Store
+
+Checks = pulumi.Input[Sequence[Mapping[str, Any]]]
 
 
 class Data:
@@ -41,13 +43,13 @@ class Data:
 
     def undo(self, after: pulumi.Resource) -> pulumi.Resource:
         """Bring databases back as people have asked this release, before its code starts: those that it does not run with as they are."""
-        return self._put("restore-before", "before", after)
+        return self._put("restore-before", "before", after, ())
 
-    def mend(self, after: pulumi.Resource) -> pulumi.Resource:
-        """Bring the others back once no other code writes to them."""
-        return self._put("restore-after", "after", after)
+    def mend(self, after: pulumi.Resource, checks: Checks) -> pulumi.Resource:
+        """Bring the others back once no other code writes to them; `checks` then find its versions well."""
+        return self._put("restore-after", "after", after, checks)
 
-    def _put(self, role: str, turn: Literal["before", "after"], after: pulumi.Resource) -> pulumi.Resource:
+    def _put(self, role: str, turn: Literal["before", "after"], after: pulumi.Resource, checks: Checks) -> pulumi.Resource:
         on, keep = self.on, self.on.rollout.aside.keep
         if not self.server:
             return after
@@ -61,6 +63,8 @@ class Data:
             moves=bool(on.plan.new),
             jobs=on.rollout.backup.jobs,
             keep=None if keep is None else max(keep, on.rollout.window.total_seconds()),
+            checks=checks,
+            deadline=on.rollout.deadlines.health,
             heard=self._heard(),
             common=on.own,
             opts=on.below(after, self.server.store.resource),

@@ -21,16 +21,25 @@ from sluice.core.version import Version
 
 def well(on: Scope, versions: Versions) -> Gate:
     """Ask every version of this release on its own address how it is."""
-    checks = versions.target.apply(lambda found: [check.wire() for check in healthy(on, found)])
     return Gate(
         f"{on.name}-health",
         **on.step,
         moment=Moment.HEALTH,
-        checks=checks,
+        checks=versions.target.apply(lambda found: _health(on, found)),
         deadline=on.rollout.deadlines.health,
         common=on.own,
         opts=on.below(*versions.new),
     )
+
+
+def again(on: Scope, versions: Versions) -> pulumi.Output[list[dict[str, Any]]]:
+    """Return what they are asked once more where a database may be another one now: also those of a settled release."""
+    running = versions.running(on.plan.target) if on.instructions else pulumi.Output.from_input({})
+    return running.apply(lambda found: _health(on, found))
+
+
+def _health(on: Scope, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [check.wire() for check in healthy(on, found)]
 
 
 def healthy(on: Scope, found: Mapping[str, Any]) -> Iterator[Check]:

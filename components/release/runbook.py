@@ -58,7 +58,7 @@ class Release(Component):
         well = proofs.well(on, versions)
         tried = proofs.smoke(on, versions, data, well)
         moved = climb(on, doors, versions, data, tried)
-        mended = data.mend(moved)
+        mended = data.mend(moved, proofs.again(on, versions))
         through = proofs.front(on, doors, data, mended)
         settled = data.settle(through, doors.fallback)
         record = ledger.record(on, doors, data, settled)
