@@ -61,7 +61,7 @@ def test_marks(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found = asked(shop, tmp_path, monkeypatch, known(shop, ("web", "1.0"), ("api", "1.0")), "1.0").mark
     assert found
     assert (found.names, found.window, found.smoke) == (["30m", "1h"], 120, True)
-    assert [one.name for one in found.versions] == [shop.name("api", "1.0"), shop.name("web", "1.0")]
+    assert {one.name for one in found.versions} == {shop.name("api", "1.0"), shop.name("web", "1.0")}
     assert {"web: error rate", "api: p95", "web is well"} <= {one.name for one in found.checks}
 
 

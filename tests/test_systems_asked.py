@@ -71,7 +71,7 @@ def test_story_of_what_was_put_aside(store: Store, tmp_path: Path):
     found = Instruction(release="r1", nonce="n2", database=store.dbname, aside=old.name)
     said = asked.story(Asked(found, Database(store=store), aside=old), moves=False, settled=False)
     assert said[:2] == [
-        f"{store.dbname} goes back ('n2') at once: no version changes",
+        f"{store.dbname} goes back ('n2') first: no version changes",
         f"  {old.line}; it takes the place at once",
     ]
     assert said[2:] == [f"  {SAME}", f"  {UNCOUNTED}"]
