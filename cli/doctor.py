@@ -78,5 +78,9 @@ def advice(one: Finding) -> list[str]:
 def tally(found: Sequence[Finding], took: float) -> str:
     """Count the findings."""
     counts = {name: sum(one.state.value == name for one in found) for name in STYLES}
-    words = {"problem": "problems", "unknown": "not known", "warning": "warnings", "ok": "ok"}
-    return f"{', '.join(f'{count} {words[name]}' for name, count in counts.items() if count or name == 'problem')}, in {took:.1f} s"
+    told = [_count(name, count) for name, count in counts.items() if count or name == "problem"]
+    return f"{', '.join(told)}, in {took:.1f} s"
+
+
+def _count(name: str, count: int) -> str:
+    return f"{count} {name}{'s' if name in ('problem', 'warning') and count != 1 else ''}"

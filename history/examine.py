@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sluice.core.diagnosis import data, machine, server, stack
+from sluice.core.diagnosis import machine, stack
 from sluice.core.diagnosis.finding import Finding, unknown
 from sluice.core.errors import SluiceError, Unreachable
 from sluice.history.locks import holders
@@ -49,6 +49,7 @@ def examine(pulumi: Pulumi, *, long: float, limit: float = LIMIT) -> list[Findin
     try:
         bare = _begin(pool, _bare(pulumi))
         stack_ = pool.submit(_scene, pulumi, long, limit)
+        _warm()
         try:
             scene = stack_.result(timeout=START)
         except (SluiceError, TimeoutError) as error:
@@ -58,6 +59,14 @@ def examine(pulumi: Pulumi, *, long: float, limit: float = LIMIT) -> list[Findin
         return [*_end(bare, limit), *_end(asked, limit)]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _warm() -> None:
+    """Import what the questions need while the CLI starts, which takes as long."""
+    from sluice.history import examine_data, examine_services
+
+    assert examine_data
+    assert examine_services
 
 
 def _scene(pulumi: Pulumi, long: float, limit: float) -> Scene:
@@ -175,6 +184,7 @@ def _elsewhere(scene: Scene) -> list[Finding]:
 
 def _data(scene: Scene) -> list[Question]:
     """Return the questions to databases, and to the disks that they and their backups are on."""
+    from sluice.core.diagnosis import data, server
     from sluice.history import examine_data as databases
 
     disks = Question(machine.AREA, "disk", partial(databases.disks, scene))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
-from sluice.core.diagnosis import machine, stack
+from sluice.core.diagnosis import machine, service, stack
 from sluice.core.diagnosis.finding import Finding, fine
 from sluice.core.diagnosis.stack import Answer
 from sluice.core.errors import SluiceError, Unreachable
+from sluice.core.reading import Reading, Unasked
 from sluice.core.split import Share
 from sluice.core.version import Version
 from sluice.history.scene import Scene
-from sluice.systems import files
+from sluice.systems import files, logs, process
 from sluice.systems import machine as here
 
 
@@ -40,19 +42,37 @@ def _serves(scene: Scene, name: str) -> bool:
 
 def version(scene: Scene, one: Version, health: str) -> list[Finding]:
     """Ask a version on its own address; a worker, which has none, is only looked for."""
-    family, serves = here.family(Path(one.pidfile)), _serves(scene, one.name)
+    family = here.family(Path(one.pidfile))
+    return [_version(scene, one, health, family), *(_inside(scene, one) if family else [])]
+
+
+def _version(scene: Scene, one: Version, health: str, family: list[int]) -> Finding:
     if not one.url:
-        runs = bool(family)
-        return [
-            fine(stack.SERVICES, one.name, "runs")
-            if runs
-            else stack.gone(stack.SERVICES, one.name, "does not run", "its process has ended")
-        ]
+        cause = "its process has ended"
+        return fine(stack.SERVICES, one.name, "runs") if family else stack.gone(stack.SERVICES, one.name, "does not run", cause)
     port = int(one.url.rpartition(":")[2])
     heard = here.listeners([port]).get(port)
     stranger = f"'{heard.name}' (pid {heard.pid})" if heard and heard.pid and heard.pid not in family else ""
     answer = _get(one.url + health, scene.limit)
-    return [stack.version(one.name, answer, runs=bool(family), serves=serves, stranger=stranger, log=one.log)]
+    return stack.version(one.name, answer, runs=bool(family), serves=_serves(scene, one.name), stranger=stranger, log=one.log)
+
+
+def _inside(scene: Scene, one: Version) -> list[Finding]:
+    """Look at what a version writes and takes."""
+    since = time.time() - service.SINCE
+    found = [service.log(one.name, _read(logs, "logs.ratio", {"path": one.log, "level": "error", "since": since}, scene.limit), one.log)]
+    if one.memory:
+        taken = _read(process, "process.memory", {"pidfile": one.pidfile, "memory": one.memory}, scene.limit)
+        found.append(service.memory(one.name, taken, f"ps -o pid,rss,args -p $(cat {one.pidfile})"))
+    return found
+
+
+def _read(system: Any, question: str, of: dict[str, Any], limit: float) -> Reading:
+    try:
+        reading: Reading = system.ask(question, of, limit)
+    except Unreachable as error:
+        return Unasked(str(error))
+    return reading
 
 
 def door(scene: Scene, name: str, url: str) -> list[Finding]:

@@ -72,9 +72,11 @@ class Pulumi:
         return [_text(known.get(key)) for key in keys]
 
     def settings(self) -> dict[str, Any]:
-        """Return the stack's config as it is written, secrets left out: what may be shown."""
-        found: dict[str, Any] = self.json("config")
-        return {key: one.get("objectValue", one.get("value")) for key, one in found.items()}
+        """Return the stack's config as its file has it, secrets encrypted; {} where there is no file. Read here: the CLI takes longer."""
+        own = self.folder / f"Pulumi.{self.short}.yaml"
+        document = (yaml.safe_load(own.read_text()) if own.exists() else None) or {}
+        found: dict[str, Any] = document.get("config") or {}
+        return found
 
     def version(self) -> str:
         """Return the CLI's version."""

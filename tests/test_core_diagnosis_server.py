@@ -27,9 +27,9 @@ def seen(found: list[Finding]) -> list[tuple[str, str]]:
 
 def test_connections():
     """Eight in ten are the runbooks' limit; beyond it the users are named."""
-    assert seen([server.connections(STORE, [session()] * 8, 10)]) == [("ok", "connections: 8 of 10 (8 app idle)")]
-    crowd = [*[session()] * 6, *[session(user="job", state="active")] * 3]
-    told = "connections: 9 of 10 (6 app idle, 3 job active), expected at most 80%: somebody opens more than were counted on: new ones"
+    assert seen([server.connections(STORE, [session()] * 8, 10)]) == [("ok", "connections: 8 of 10 (8 web idle)")]
+    crowd = [*[session()] * 6, *[session(user="job", application="", state="active")] * 3]
+    told = "connections: 9 of 10 (6 web idle, 3 job active), expected at most 80%: somebody opens more than were counted on: new ones"
     query = "select usename, application_name, state, count(*) from pg_stat_activity group by 1, 2, 3 order by 4 desc"
     assert seen([server.connections(STORE, crowd, 10)]) == [("problem", f"{told} will be refused; run: {ASK} '{query}'")]
 

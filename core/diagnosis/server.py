@@ -61,7 +61,8 @@ def words(query: str) -> str:
 def connections(store: Store, sessions: Sequence[Session], most: int) -> Finding:
     """Judge how many of the server's connections are in use, and say by whom."""
     used = len(sessions)
-    users = Counter(f"{one.user} {one.state or 'unseen'}" for one in sessions)
+    # Services are named by their versions; who has no name is told by his role.
+    users = Counter(f"{one.application or one.user} {one.state or 'unseen'}" for one in sessions)
     by = ", ".join(f"{count} {name}" for name, count in users.most_common(SHOWN))
     seen = f"{used} of {most}" + (f" ({by})" if by else "")
     if used <= CROWDED * most:
