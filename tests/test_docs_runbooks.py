@@ -15,7 +15,14 @@ PAGE = ROOT / "docs" / "runbooks.md"
 # Whole runbooks, and of the others the chapters that are answered so far, by the words that their headings begin with.
 CLAIMED: dict[str, tuple[str, ...]] = {
     "004": (),
-    "000": ("### 1. Pre-Deployment Backup", "### 6. Run Database Migrations", "## Rollback Procedures"),
+    "000": (
+        "### 1. Pre-Deployment Backup",
+        "### 6. Run Database Migrations",
+        "## Rollback Procedures",
+        "## Health Checks",
+        "### Service Won't Start",
+        "### Performance Degradation",
+    ),
     "001": ("## Rollback Procedure", "## Database Migration Deployment"),
     "002": (
         "### Environment Validation",
