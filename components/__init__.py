@@ -17,6 +17,7 @@ from sluice.components.service import Service, ServiceArgs
 from sluice.components.smoke import SmokeTest
 from sluice.components.stack import Stack, program
 from sluice.core.migration.alembic import Alembic
+from sluice.core.producer import Producer, Told
 
 __all__ = [
     "Alembic",
@@ -26,6 +27,7 @@ __all__ = [
     "Flag",
     "Gate",
     "Migration",
+    "Producer",
     "Release",
     "ReleaseArgs",
     "Restore",
@@ -33,5 +35,6 @@ __all__ = [
     "ServiceArgs",
     "SmokeTest",
     "Stack",
+    "Told",
     "program",
 ]

@@ -3,60 +3,96 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
 import pulumi
 
+from sluice.core import producer
+from sluice.core.contract import FIRST, OUTPUTS, Terms
 from sluice.core.errors import ConfigError
+from sluice.core.producer import READ, Producer, Told
 from sluice.core.record import Record
 from sluice.core.settings import Settings, parse_text
 
-# What other stacks may rely on; a change of meaning raises it. docs/outputs.md says what each output holds.
-CONTRACT = 1
-OUTPUTS = ("url", "endpoints", "live", "proven", "flags", "databases", "marks")
+# What a declaration returns. docs/outputs.md says what each output holds.
+NAMES = [name for name in OUTPUTS if "." not in name]
+# What is read of the stack's own last outputs.
+OWN = ("proven", "marks", "terms")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """What a declaration gets: `settings`, `proven` (newest first) and `marks`, both from the stack's own last outputs, and
-    `required`, the proven releases of the stack that `rollout.requires` names (None: it names none)."""
+    """What a declaration gets: `settings`, `proven` (newest first), `marks` and `promised`, which are from the stack's own last outputs,
+    and `required`, the proven releases of the stack that `rollout.requires` names (None: it names none).
+
+    `contract` and `deprecated` are what it promises now; `producers` the other stacks that it reads, by the program's own names.
+    """
 
     settings: Settings
     proven: Sequence[Record]
     required: Sequence[Record] | None
     now: datetime
     marks: Mapping[str, Any] | None = None
+    promised: Terms | None = None
+    contract: int = FIRST
+    deprecated: Mapping[str, str] = field(default_factory=dict)
+    producers: Mapping[str, Told] = field(default_factory=dict)
 
 
 Declare = Callable[[Stack], Mapping[str, Any]]
 
 
-def program(declare: Declare, *, services: set[str]) -> None:
+def program(
+    declare: Declare,
+    *,
+    services: set[str],
+    contract: int = FIRST,
+    deprecated: Mapping[str, str] | None = None,
+    producers: Mapping[str, Producer] | None = None,
+) -> None:
     """Run a stack's program: read its config, ask what is live, declare, and export the contract.
 
-    `services` are the names that config may speak of. Wrong settings end the program before anything is declared.
+    `services` are the names that config may speak of. `contract` is the number of what other stacks may rely on, `deprecated` what of it
+    will go, with what to use instead (core.contract); `producers` are the stacks that this one relies on, by a name of your own.
+    Wrong settings end the program before anything is declared.
     """
     gc.freeze()  # as in this package: a program of hundreds of versions makes many objects, and lets none go
     now = datetime.now(UTC)
     settings = load(now, services)
-    # Of both only these outputs are read: another team's secret must not make all of ours secret.
-    own = pulumi.StackReference(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
-    requires = settings.rollout.requires
-    required = pulumi.StackReference(requires.stack).get_output("proven") if requires else pulumi.Output.from_input(None)
+    needed, requires = producers or {}, settings.rollout.requires
+    others = [*(one.stack for one in needed.values()), *([requires.stack] if requires else [])]
 
-    def declared(read: Sequence[Any]) -> Mapping[str, Any]:
-        proven, marks, theirs = read
-        there = None if requires is None else _records(theirs)
-        return declare(Stack(settings=settings, proven=_records(proven), required=there, now=now, marks=marks))
+    def declared(read: Mapping[str, Any]) -> Mapping[str, Any]:
+        own, theirs = read["own"], read["others"]
+        promised = Terms.parse(own["terms"]) if own["terms"] else None
+        known = {"proven": _records(own["proven"]), "marks": own["marks"], "promised": promised}
+        required = _records(theirs[requires.stack]["proven"]) if requires else None
+        promise: dict[str, Any] = {"contract": contract, "deprecated": deprecated or {}}
+        try:
+            told = {name: producer.read(name, one, theirs[one.stack]) for name, one in needed.items()}
+            return declare(Stack(settings=settings, now=now, required=required, producers=told, **known, **promise))
+        except ConfigError as error:
+            raise pulumi.RunError(str(error)) from None
 
-    built = pulumi.Output.all(own.get_output("proven"), own.get_output("marks"), required).apply(declared)
-    pulumi.export("contract", CONTRACT)
-    for name in OUTPUTS:
+    built = _read(others).apply(declared)
+    for name in NAMES:
         pulumi.export(name, built.apply(itemgetter(name)))
+
+
+def _read(others: Iterable[str]) -> pulumi.Output[dict[str, Any]]:
+    """Ask this stack and others. Only these outputs are read: another team's secret must not make all of ours secret."""
+    own = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    theirs = {stack: _outputs(stack, READ) for stack in dict.fromkeys(others)}
+    return pulumi.Output.all(own=_outputs(own, OWN), others=pulumi.Output.all(**theirs))
+
+
+def _outputs(stack: str, names: Sequence[str]) -> pulumi.Output[dict[str, Any]]:
+    read = pulumi.StackReference(stack)
+    return pulumi.Output.all(**{name: read.get_output(name) for name in names})
 
 
 def load(now: datetime, services: set[str]) -> Settings:

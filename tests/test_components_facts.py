@@ -22,6 +22,12 @@ NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)  # a Thursday
 ONE, TWO = "1" * 64, "2" * 64
 
 
+@pytest.fixture(autouse=True)
+def selected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Select a stack, whatever another test has selected."""
+    monkeypatch.setattr("pulumi.get_stack", lambda: "stack")
+
+
 def spec(version: str, digest: str = ONE) -> Spec:
     return Spec(service="web", version=version, digest=digest, argv=["run"], artifact="/app", prefix="/")
 

@@ -15,6 +15,7 @@ from pulumi.runtime import rpc
 from sluice.components import Release, ReleaseArgs, ServiceArgs, Stack
 from sluice.components.marks import At
 from sluice.core.check import Check, Limit
+from sluice.core.contract import Terms
 from sluice.core.ladder import weights
 from sluice.core.plan import text
 from sluice.core.record import Record
@@ -445,7 +446,10 @@ def test_notice(shop: Shop, world: World):
 def test_outputs(shop: Shop, world: World):
     """What other stacks may read is registered, without a user, a passfile, or a secret."""
     shop.release(shop.stack("2"))
-    assert world.outputs["shop"] == {
+    told = world.outputs["shop"]
+    assert Terms.parse(told.pop("terms")).things["endpoints.api"] == "/api/"
+    assert told == {
+        "contract": 1,
         "url": "http://door",
         "endpoints": {"web": "http://door/web/", "api": "http://door/api/"},
         "live": {"id": "r", "at": "2025-11-27T12:00:00Z"},

@@ -11,8 +11,10 @@ import pulumi
 import pytest
 from pulumi.runtime import config
 
-from sluice.components import Stack, program
-from sluice.components.stack import CONTRACT, OUTPUTS
+from sluice.components import Producer, Stack, program
+from sluice.components.stack import NAMES
+from sluice.core.contract import terms
+from sluice.core.producer import READ
 from sluice.core.record import Record
 from tests.fixtures.engine import Engine
 from tests.fixtures.mock import World
@@ -50,7 +52,7 @@ class Program:
 
     def __call__(self, stack: Stack) -> Mapping[str, Any]:
         self.given.append(stack)
-        return {name: f"the {name}" for name in OUTPUTS}
+        return {name: f"the {name}" for name in NAMES}
 
 
 def test_a_stack_that_never_ran(world: World, exported: dict[str, Any]):
@@ -88,8 +90,36 @@ def test_contract(world: World, exported: dict[str, Any]):
     """The outputs that others may rely on are all there, under a numbered contract."""
     configure({"version": "2"})
     world.run(lambda: program(Program(), services={"web"}))
-    assert exported == {"contract": CONTRACT, **{name: f"the {name}" for name in OUTPUTS}}
-    assert {"contract", *OUTPUTS} == {"contract", "url", "endpoints", "live", "proven", "flags", "databases", "marks"}
+    assert exported == {name: f"the {name}" for name in NAMES}
+    assert set(NAMES) == {"contract", "terms", "url", "endpoints", "live", "proven", "flags", "databases", "marks"}
+
+
+def test_promise(world: World, exported: dict[str, Any]):
+    """What the program promises reaches the declaration, with what it promised last."""
+    configure({"version": "2"})
+    last = terms(1, doors={"web": "/web/"}, databases=[], deprecated={})
+    world.stacks = {OWN: {"terms": last.text}}
+    declare = Program()
+    world.run(lambda: program(declare, services={"web"}, contract=2, deprecated={"endpoints.web": "use it"}))
+    (stack,) = declare.given
+    assert (stack.promised, stack.contract, stack.deprecated) == (last, 2, {"endpoints.web": "use it"})
+
+
+def test_producers(world: World, exported: dict[str, Any]):
+    """Of another stack only the contract's outputs are read, and held against what is needed; what it does not tell ends the program."""
+    configure({"version": "2"})
+    world.stacks = {STAGING: {"url": "http://door", "terms": None, "live": RECORD.shown, "password": "p"}}
+    declare = Program()
+    world.run(lambda: program(declare, services={"web"}, producers={"shop": Producer(stack=STAGING, contract=1)}))
+    told = declare.given[0].producers["shop"]
+    assert (set(told.outputs), told["url"], told["live.version"]) == (set(READ), "http://door", "1")
+    assert [why.partition(",")[0] for why in told.refusals] == [f"shop: '{STAGING}' tells no terms"]
+
+    def missing(stack: Stack) -> Mapping[str, Any]:
+        return {"url": stack.producers["shop"]["endpoints.web"]}
+
+    with pytest.raises(pulumi.RunError, match=f"^shop: '{STAGING}' tells no terms"):
+        world.run(lambda: program(missing, services={"web"}, producers={"shop": Producer(stack=STAGING, contract=1)}))
 
 
 def test_wrong_settings(world: World, exported: dict[str, Any]):

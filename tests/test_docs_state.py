@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice.components.stack import CONTRACT, OUTPUTS
+from sluice.components.stack import NAMES
+from sluice.core.contract import FIRST, OUTPUTS, Terms
 from sluice.core.ladder import Cohort
 from sluice.core.record import Built, Record
 from sluice.core.spec import Spec
@@ -66,7 +67,18 @@ def test_outputs():
     """The contract's outputs and its number are on the page of outputs."""
     page = (ROOT / "docs" / "outputs.md").read_text()
     table = page.split("`live` has")[0]
-    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == ("contract", *OUTPUTS)
-    assert f"the version of this page: {CONTRACT} |" in page
-    keys = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[^|]*) \|", page.split("`live` has")[1], re.MULTILINE)))
-    assert set(keys) == {field.alias or name for name, field in Record.model_fields.items()}
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == NAMES
+    assert f"the number of what this stack promises: {FIRST}," in page
+    live = page.split("`live` has")[1].split("`marks` has")[0]
+    assert _names(live) == {field.alias or name for name, field in Record.model_fields.items()}
+    assert {name for name in OUTPUTS if name.startswith("live.")} == {f"live.{name}" for name in _names(live) - {"marks"}}
+    marks = page.split("`marks` has")[1].split("Whoever")[0]
+    assert {f"marks.{name}" for name in re.findall(r"`(\w+)`", " ".join(re.findall(r"^- ([^:]*):", marks, re.MULTILINE)))} == {
+        name for name in OUTPUTS if name.startswith("marks.")
+    }
+    assert _names(page.split("`terms` has")[1].split("**What")[0]) == set(Terms.model_fields)
+
+
+def _names(table: str) -> set[str]:
+    """Return the names in the first column."""
+    return set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE))))

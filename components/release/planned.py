@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from sluice.components import facts, marks
+from sluice.components import contract, facts, marks
 from sluice.components.release.args import ReleaseArgs
 from sluice.components.service import ServiceArgs
 from sluice.components.stack import Stack
@@ -20,6 +20,7 @@ def planned(args: ReleaseArgs, stack: Stack, runtime: port.Runtime) -> Plan:
     wrong = problems(found, most=runtime.replicas, weights=runtime.weights)
     wrong += [] if found.settled else facts.unknown(stack.settings.release.schema_, args.migrations)
     wrong += [] if found.settled else facts.unasked(args.proofs, args.databases)
+    wrong += contract.problems(stack, found, contract.terms(stack, found, args.databases))
     if wrong:
         raise pulumi.RunError("\n".join(wrong))
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from sluice.components import facts, marks
+from sluice.components import contract, facts, marks
 from sluice.components.base import Component
 from sluice.components.flag import Flag
 from sluice.components.release import asked, ledger, proofs, start, story
@@ -76,11 +76,9 @@ def _flags(on: Scope) -> list[pulumi.Resource]:
 
 
 def _outputs(on: Scope, doors: Doors, data: Data, record: Record, mark: Mark) -> dict[str, Any]:
-    prefixes = {spec.service: spec.prefix for spec in on.plan.target.values() if spec.prefix}
-    url = doors.front.url
     return {
-        "url": url,
-        "endpoints": url.apply(lambda known: {service: known + prefix for service, prefix in prefixes.items()}),
+        **contract.outputs(on.terms, doors.front.url, record.live),
+        "url": doors.front.url,
         "live": record.live,
         "proven": record.proven,
         "flags": on.runtime.flags,

@@ -7,9 +7,11 @@ from typing import Any
 
 import pulumi
 
+from sluice.components import contract
 from sluice.components.base import Component
 from sluice.components.release.args import ReleaseArgs
 from sluice.components.stack import Stack
+from sluice.core.contract import Terms
 from sluice.core.plan import Plan
 from sluice.core.settings.rollout import Rollout
 from sluice.runtimes import port
@@ -45,6 +47,11 @@ class Scope:
     def instructions(self) -> list[dict[str, Any]]:
         """Return the restores that people have asked this very release for."""
         return [one.wire() for one in self.rollout.restore if one.release == self.plan.release]
+
+    @property
+    def terms(self) -> Terms:
+        """Return what the stack promises to others once the release is live."""
+        return contract.terms(self.stack, self.plan, self.args.databases)
 
     def below(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         """Return a part's options: below the release, and after those."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
-from sluice.components import facts
+from sluice.components import contract, facts
 from sluice.components.release.data import Data
 from sluice.components.release.doors import Doors
 from sluice.components.release.scope import Scope
@@ -20,6 +20,8 @@ def preflight(on: Scope, found: Sequence[Fact], data: Data) -> Preflight:
     """Refuse the release while anything speaks against it."""
     told = [fact.wire() for fact in found]
     props = {**on.own, "facts": told, "requirements": on.args.requirements.wire(), "plan": text(on.plan)}
+    if asked := contract.checks(on.stack, on.plan):
+        props["checks"] = asked
     if data.server and not (on.plan.settled or on.plan.returning):
         # On the way back traffic leaves the failed version first, whatever a database has to say.
         ask = facts.asked(on.stack, on.plan).wire()

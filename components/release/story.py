@@ -7,11 +7,12 @@ from typing import Any
 
 import pulumi
 
-from sluice.components import facts, marks, restores
+from sluice.components import contract, facts, marks, restores
 from sluice.components.release.data import Data
 from sluice.components.release.scope import Scope
 from sluice.core.plan import text
 from sluice.core.requirement import Fact
+from sluice.hooks.preflight import asked
 
 
 def say(on: Scope, found: Sequence[Fact], due: Sequence[str]) -> None:
@@ -20,8 +21,10 @@ def say(on: Scope, found: Sequence[Fact], due: Sequence[str]) -> None:
         pulumi.log.info(text(on.plan), on.owner)
     elif due:
         pulumi.log.info(marks.story(on.stack), on.owner)
+    if notes := contract.notes(on.stack, on.terms):
+        pulumi.log.warn("\n  - ".join(["what other stacks are told:", *notes]), on.owner)
     refusals = [fact.line for fact in found if not fact.ok]
-    if refusals and pulumi.runtime.is_dry_run():
+    if pulumi.runtime.is_dry_run() and (refusals := [*refusals, *asked(contract.checks(on.stack, on.plan))]):
         pulumi.log.warn("\n  - ".join(["as things are now, `pulumi up` will refuse this release:", *refusals]), on.owner)
 
 
