@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from sluice.cli import abort, backup, check, doctor, history, plan, release, rollback, say, status
+from sluice.cli import abort, backup, check, doctor, history, plan, release, repair, rollback, say, status
 from sluice.core.errors import SluiceError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ for verb in (
     history.history,
     plan.plan,
     rollback.rollback,
+    repair.repair,
     abort.abort,
     doctor.doctor,
     check.check,

@@ -189,18 +189,21 @@ def _change(course: Course, text: str) -> list[str]:
 
 def _checks(course: Course, checks: Mapping[str, str]) -> list[str]:
     with connect(course.copy, "drill", options=f"-c default_transaction_read_only=on -c statement_timeout={LIMIT}") as connection:
-        problems = [problem for name, query in checks.items() for problem in _ask(connection, name, query)]
+        problems = [problem for name, query in checks.items() for problem in failing(connection, name, query)]
     course.compared.append(f"own checks: {', '.join(checks)}")
     return problems
 
 
-def _ask(connection: psycopg.Connection[Any], name: str, query: str) -> list[str]:
-    """Stream, which is the protocol that takes one statement only."""
+def failing(connection: psycopg.Connection[Any], name: str, query: str) -> list[str]:
+    """Ask one of the team's own questions: no row holds, or one that is true. The number 1, which Python takes for true, is a finding."""
+    # Streaming is the protocol that takes one statement only.
     try:
         row = next(connection.cursor().stream(query.encode()), None)
     except psycopg.Error as error:
         return [f"check '{name}': {primary(error)}"]
-    return [] if row is None or row == (True,) else [f"check '{name}': found {', '.join(str(one) for one in row)[:200]}"]
+    if row is None or (len(row) == 1 and row[0] is True):
+        return []
+    return [f"check '{name}': found {', '.join(str(one) for one in row)[:200]}"]
 
 
 def _amcheck(course: Course) -> None:

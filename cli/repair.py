@@ -1,0 +1,149 @@
+"""`sluice repair`: bring chosen rows back from a backup, while what writes them is paused."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sluice.cli import options, say
+from sluice.cli.backup import chosen
+from sluice.cli.rollback import Dry, confirm
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sluice.core.backup.manifest import Backup
+    from sluice.core.restore.repair import Repair
+    from sluice.history.stack import Stack
+    from sluice.systems.repair_write import Job
+
+Database = Annotated[str, typer.Argument(help="The database.")]
+Table = Annotated[list[str], typer.Option("--table", help="A table whose rows come back; several times for several.")]
+Where = Annotated[list[str], typer.Option("--where", help="Only these rows: an SQL condition, or 'TABLE: condition' with several tables.")]
+From = Annotated[str | None, typer.Option("--from", help="The backup, by its id; without it the newest that was restored and compared.")]
+Pause = Annotated[str, typer.Option("--pause", help="The flag that pauses what writes there: NAME, or NAME=off where off pauses.")]
+Flying = Annotated[str, typer.Option("--in-flight", help="A SELECT that has no row, or 0, once no work is under way.")]
+Patience = Annotated[str, typer.Option("--patience", help="How long to wait for that.")]
+Verify = Annotated[list[str], typer.Option("--verify", help="A SELECT that must have no row, or one that is true; else nothing changes.")]
+Remove = Annotated[bool, typer.Option("--remove", help="Take away the rows that are not in the backup; without it they stay.")]
+Triggers = Annotated[bool, typer.Option("--triggers", help="Let your own triggers run for each row; without it they do not.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Only let go of the flag of a repair that was begun.")]
+
+
+def repair(
+    database: Database,
+    table: Table = [],  # noqa: B006
+    where: Where = [],  # noqa: B006
+    backup: From = None,
+    pause: Pause = "",
+    in_flight: Flying = "",
+    patience: Patience = "5m",
+    verify: Verify = [],  # noqa: B006
+    remove: Remove = False,
+    triggers: Triggers = False,
+    resume: Resume = False,
+    dry_run: Dry = False,
+    yes: options.Yes = False,
+    stack: options.StackName = None,
+    cwd: options.Folder = options.HERE,
+) -> None:
+    """Pause, wait for work in flight, put rows of a verified backup in place in one transaction, verify, resume.
+
+    What would change is shown first. The flag is let go once all is well, and not before. In plain Pulumi there is no such thing: the flag
+    is `python -m sluice.systems.flags`, and the rows are yours to copy.
+    """
+    from sluice.core.restore.repair import read
+    from sluice.history.locks import turn
+    from sluice.history.pulumi import find
+    from sluice.history.stack import look
+    from sluice.systems import repair as doing
+
+    if resume:
+        seen = look(find(cwd.resolve(), stack))
+        (name,) = chosen(seen, [database])
+        say.lines(*doing.resume(seen.stores[name], flags(seen)))
+        return
+    wanted = read(
+        tables=table, wheres=where, pause=pause, in_flight=in_flight, patience=patience, verify=verify, remove=remove, triggers=triggers
+    )
+    seen = look(find(cwd.resolve(), stack))
+    job = plan(seen, database, wanted, backup, patience)
+    found = doing.look(job)
+    say.lines(f"'{database}' of '{seen.pulumi.stack}', from backup {job.backup.id}:", *(f"  {line}" for line in found.lines))
+    if dry_run:
+        return
+    if not found.due(job.repair):
+        say.lines("these rows are as the backup has them: nothing is to be done")
+        return
+    with turn(seen.pulumi):
+        check(seen)
+        confirm(f"repair '{database}'?", yes)
+        doing.run(job)
+    say.lines(f"'{database}' is repaired")
+
+
+def plan(seen: Stack, database: str, wanted: Repair, backup: str | None, patience: str) -> Job:
+    """Return what is to be done, with where everything is."""
+    from sluice.core.settings.duration import seconds
+    from sluice.systems.repair_write import Job
+
+    (name,) = chosen(seen, [database])
+    found = saved(seen, name, backup)
+    # The same again means the same backup, whatever is saved meanwhile.
+    again = [*sys.argv[1:], *([] if backup else ["--from", found.id])]
+    return Job(
+        store=seen.stores[name],
+        backup=found,
+        repair=wanted.model_copy(update={"backup": found.id}),
+        flags=flags(seen),
+        again=shlex.join(["sluice", *again]),
+        resume=shlex.join(["sluice", "repair", database, "--resume", "--stack", seen.pulumi.stack]),
+        by=who(),
+        patience=seconds(patience),
+        log=say.lines,
+    )
+
+
+def who() -> str:
+    """Return who asks: a name, or a number where there is none."""
+    from getpass import getuser
+    from os import getuid
+
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return f"user {getuid()}"
+
+
+def flags(seen: Stack) -> Path:
+    """Return the file that services read their flags from."""
+    from pathlib import Path
+
+    return Path(seen.outputs["flags"])
+
+
+def saved(seen: Stack, database: str, id: str | None) -> Backup:
+    """Return a backup that was restored and compared: the one that is named, else the newest."""
+    from pathlib import Path
+
+    from sluice.core.errors import Refused
+    from sluice.systems import shelf
+
+    held = [one for one in shelf.load(Path(seen.shelf), database=database) if one.verified] if seen.shelf else []
+    found = next((one for one in held if id in (None, one.id)), None)
+    if found is None:
+        known = ", ".join(one.id for one in held) or "none"
+        raise Refused([f"no verified backup of '{database}'{f' is called {id}' if id else ''}: there are {known}"])
+    return found
+
+
+def check(seen: Stack) -> None:
+    """Refuse while somebody works on the stack: an update may switch the flag back."""
+    from sluice.core.errors import Refused
+    from sluice.history.locks import held
+
+    if locks := held(seen.pulumi, seen.backend):
+        raise Refused([f"{lock}; nothing was touched" for lock in locks])

@@ -1,0 +1,121 @@
+"""`sluice repair` on a stack of the real engine: rows come back while a running service is paused by its flag."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.fixtures.engine import Engine, checkout
+from tests.fixtures.sluice import SLUICE, sluice
+from tests.test_engine_consumer import OFF, QUIET, secret
+
+pytestmark = [pytest.mark.engine, pytest.mark.embedded]
+SPOIL = "update experiences set summary = '' where id <= 50; delete from experiences where id = 60"
+SPOILED = "select count(*) from experiences where summary = '' or id = 60"
+ASKED = ("repair", "postgres", "--table", "experiences", "--pause", "UGC_ANALYSIS=off")
+# What must hold once the rows are back.
+WHOLE = ("--verify", "select id from experiences where summary = ''", "--verify", "select count(*) = 200 from experiences")
+
+
+@pytest.fixture(scope="module")
+def redcube() -> Iterator[Engine]:
+    """Return redcube, live, with both of its databases saved."""
+    one = Engine(checkout(), stack="staging")
+    one.rollout(**QUIET, **OFF, backup={"when": "always"})
+    one.release("1.1.0")
+    assert one.up().ok
+    one.configure("sluice:release", {"version": "1.1.0", "schema": {"redcube_users": "0001"}})
+    assert one.up().ok
+    yield one
+    one.close()
+
+
+def database(redcube: Engine) -> dict[str, Any]:
+    """Return how the content service's database is reached."""
+    passfile = next((redcube.root / "secrets").glob("*.pgpass"))
+    return {**redcube.outputs()["databases"]["postgres"], "user": "sluice", "passfile": str(passfile)}
+
+
+def somebody(redcube: Engine, name: str) -> httpx.Client:
+    """Return somebody who is logged in."""
+    client = httpx.Client(base_url=redcube.url, timeout=30)
+    who = {"email": f"{name}@example.com", "password": "Test-12345", "confirmPassword": "Test-12345"}
+    assert client.post("/api/auth/register", json=who).is_success
+    assert client.post("/api/auth/login", json={key: who[key] for key in ("email", "password")}).is_success
+    return client
+
+
+def analyzed(client: httpx.Client) -> int:
+    """Return how the content service answers to a text: 404 while its analysis is paused."""
+    return client.post("/api/content/analyze-single/text", json={"text": "a few words"}).status_code
+
+
+def test_repair(redcube: Engine):
+    """What is spoiled is shown, and brought back while the service is paused; the first answer after that is as before."""
+    client, where = somebody(redcube, "ada"), database(redcube)
+    assert analyzed(client) == 200
+    with psycopg.connect(**where, autocommit=True) as connection:
+        connection.execute(SPOIL)
+
+        shown = sluice(redcube, *ASKED, *WHOLE, "--dry-run")
+        assert shown.ok, shown.out
+        assert "  table public.experiences: 1 rows come back, 50 are changed back, 0 are not in the backup and kept\n" in shown.out
+        assert "  before: check 'select id from experiences where summary = ''': found 1\n" in shown.out
+        assert analyzed(client) == 200
+        nobody = sluice(redcube, *ASKED)
+        assert nobody.out.endswith("error: nobody is here to say yes: add --yes; nothing was touched\n")
+
+        # Somebody's work is under way, so that the pause can be seen.
+        with psycopg.connect(**where) as working:
+            working.execute("select count(*) from experiences")
+            argv = [str(SLUICE), *ASKED, *WHOLE, "--yes", "--stack", redcube.stack]
+            log = (redcube.place / "up.log").open("w")
+            child = subprocess.Popen(argv, cwd=redcube.folder, env=redcube.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            redcube.wait(lambda: analyzed(client) == 404)
+            row = connection.execute("select state, was from sluice_history.repair").fetchone()
+            assert (child.poll(), row) == (None, ("begun", None))
+        assert child.wait(60) == 0, (redcube.place / "up.log").read_text()
+        said = (redcube.place / "up.log").read_text()
+        assert said.endswith("'UGC_ANALYSIS' is not set again\n'postgres' is repaired\n")
+        assert secret(redcube) not in said + shown.out
+        assert analyzed(client) == 200
+        assert connection.execute("select count(*), min(length(summary)) > 0 from experiences").fetchone() == (200, True)
+        assert connection.execute(SPOILED).fetchone() == (1,)
+    again = sluice(redcube, *ASKED, *WHOLE, "--yes")
+    assert (again.ok, again.out.splitlines()[-1]) == (True, "these rows are as the backup has them: nothing is to be done")
+
+
+def test_a_repair_that_does_not_hold(redcube: Engine):
+    """A verify that fails leaves the rows and the pause, and says both with the next command; `--resume` lets go."""
+    client, where = somebody(redcube, "bob"), database(redcube)
+    with psycopg.connect(**where, autocommit=True) as connection:
+        connection.execute(SPOIL)
+        failed = sluice(redcube, *ASKED, "--verify", "select id from experiences where id = 60", "--yes")
+        assert failed.code == 1
+        last = failed.out.splitlines()[-1]
+        assert last.startswith(
+            "error: check 'select id from experiences where id = 60': found 60; no row was changed, and 'UGC_ANALYSIS' is off, "
+        )
+        assert last.endswith("; or let go as it is: sluice repair postgres --resume --stack staging")
+        assert connection.execute(SPOILED).fetchone() == (50,)
+        assert analyzed(client) == 404
+        freed = sluice(redcube, "repair", "postgres", "--resume")
+        assert freed.out == "'UGC_ANALYSIS' is not set again\nrepair 2 is given up: no row was changed\n"
+        assert analyzed(client) == 200
+    # An update has nothing to put back.
+    assert json.loads((redcube.root / "flags.json").read_text()) == {}
+    assert redcube.up().ok
+
+
+def test_wrong_words(redcube: Engine):
+    """What is not there is told before anything is touched."""
+    unknown = sluice(redcube, "repair", "shop", "--table", "orders", "--yes")
+    assert unknown.out == "error: no database 'shop' in 'staging': known are postgres, redcube_users\n"
+    missing = sluice(redcube, *ASKED, "--from", "B1", "--yes")
+    assert missing.out.startswith("error: no verified backup of 'postgres' is called B1: there are 20")
