@@ -20,8 +20,8 @@ def preflight(on: Scope, found: Sequence[Fact], data: Data) -> Preflight:
     """Refuse the release while anything speaks against it."""
     told = [fact.wire() for fact in found]
     props = {**on.own, "facts": told, "requirements": on.args.requirements.wire(), "plan": text(on.plan)}
-    if asked := contract.checks(on.stack, on.plan):
-        props["checks"] = asked
+    if checks := contract.checks(on.stack, on.plan):
+        props["checks"] = checks
     if data.server and not (on.plan.settled or on.plan.returning):
         # On the way back traffic leaves the failed version first, whatever a database has to say.
         ask = facts.asked(on.stack, on.plan).wire()
