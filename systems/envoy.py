@@ -23,7 +23,8 @@ def stats(admin: str, pattern: str) -> list[dict[str, Any]]:
     """Return the statistics whose names match a regular expression, as Envoy's JSON has them."""
     path = f"/stats?format=json&histogram_buckets=disjoint&filter={quote(pattern)}"
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=admin), timeout=TIMEOUT) as client:
+        # Without TLS there is nothing to verify, and loading certificates for it would take a tenth of a second a question.
+        with httpx.Client(transport=httpx.HTTPTransport(uds=admin, verify=False), timeout=TIMEOUT) as client:
             answer = client.get(f"http://envoy{path}").raise_for_status()
             found: list[dict[str, Any]] = answer.json()["stats"]
     except (httpx.HTTPError, ValueError, KeyError, OSError) as error:
