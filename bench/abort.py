@@ -20,9 +20,9 @@ from sluice.core.rollout import Pair, Rollout
 from sluice.core.split import Route
 from sluice.core.verdict import Outcome, Verdict, worst
 from sluice.core.version import Version
-from sluice.hooks.climb import Climb
 from sluice.hooks.stop import Stop, WatchedClock
 from sluice.systems import splits
+from sluice.systems.climb import Climb
 from tests.fixtures.stack import Stack
 
 LIMIT = 100

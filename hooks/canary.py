@@ -52,9 +52,9 @@ def _home(split: Props) -> bool:
 
 def _climb(props: Props) -> list[str]:
     from sluice.core.rollout import Rollout
-    from sluice.hooks.climb import Climb
     from sluice.hooks.stop import Stop, WatchedClock
     from sluice.systems import splits
+    from sluice.systems.climb import Climb
 
     rollout = Rollout.read(props["rollout"])
     return Climb(rollout, splits.open(props["split"]), WatchedClock(Stop())).run()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from sluice.core.gate import Gate as Rules
     from sluice.core.verdict import Verdict
 
-# All checks of a gate are asked at once, up to this many; more wait for a free place.
-CROWD = 50
 # How often a gate looks up while slow checks are being answered, in seconds: told to stop, it ends within one.
 GLANCE = 0.05
 
@@ -71,6 +68,7 @@ def wait(gate: Rules, clock: Clock, ask: Callable[[Check], Verdict] | None = Non
     from sluice.core.errors import GateFailed
     from sluice.core.gate import State, Vigil, explain
     from sluice.core.wait import until
+    from sluice.systems.crowd import crowd
 
     begun, vigil = clock.now(), Vigil(gate)
     with crowd(len(gate.checks)) as pool:
@@ -102,18 +100,6 @@ def verdicts(
         return [answer.result() for answer in answers]
     except ValueError as error:
         raise ConfigError([str(error)]) from None
-
-
-@contextmanager
-def crowd(size: int) -> Iterator[ThreadPoolExecutor]:
-    """Give a thread to each check; who leaves early does not wait for answers that are still on their way."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(max_workers=max(1, min(size, CROWD)))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def failures(props: Props) -> list[CheckFailure]:

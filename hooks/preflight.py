@@ -89,7 +89,8 @@ def asked(wires: list[Props]) -> list[str]:
     from sluice.core.check import Check
     from sluice.core.clock import SystemClock
     from sluice.core.gate import reason
-    from sluice.hooks.gate import crowd, verdicts
+    from sluice.hooks.gate import verdicts
+    from sluice.systems.crowd import crowd
 
     checks: list[Check] = [Check.read(wire) for wire in wires]
     with crowd(len(checks)) as pool:

@@ -12,8 +12,8 @@ from sluice.core.rollout import Rollout
 from sluice.core.traffic import WINDOW, Traffic
 from sluice.core.verdict import Outcome, Verdict, worst
 from sluice.core.watch import Watch, reason
-from sluice.hooks.gate import crowd
 from sluice.systems import ask
+from sluice.systems.crowd import crowd
 from sluice.systems.splits import FOLLOW
 from sluice.systems.splits.port import Split
 

@@ -16,9 +16,9 @@ from sluice.core.ladder import Cohort, Ladder, Step
 from sluice.core.rollout import Pair, Rollout
 from sluice.core.split import Route
 from sluice.core.version import Version
-from sluice.hooks.climb import Climb
 from sluice.hooks.stop import Stop, WatchedClock
 from sluice.systems import splits
+from sluice.systems.climb import Climb
 from tests.fixtures.front import Front
 
 pytestmark = pytest.mark.embedded
