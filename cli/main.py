@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from sluice.cli import abort, backup, check, doctor, history, plan, release, repair, rollback, say, status
+from sluice.cli import abort, backup, check, doctor, history, plan, promote, release, repair, rollback, say, status
 from sluice.core.errors import SluiceError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 for verb in (
     release.release,
+    promote.promote,
     status.status,
     history.history,
     plan.plan,

@@ -45,6 +45,7 @@ def facts(seen: Stack, locks: list[str]) -> dict[str, Any]:
         "configured": seen.configured,
         "settled": live is not None and live.id == seen.configured,
         "traffic": traffic(seen),
+        **lease(seen),
         "last": {"kind": last.kind, "outcome": last.outcome.value, "ended": last.ended} if last else None,
         "pending": seen.pending,
         "locks": locks,
@@ -64,13 +65,33 @@ def traffic(seen: Stack) -> dict[str, dict[str, int]] | None:
     return {f"{route.service} {route.prefix}": share.weights(route) for route in share.routes} if share else None
 
 
+def lease(seen: Stack) -> dict[str, Any]:
+    """Return who watches traffic that is not proven, and where it is held, as the splitter has it; what the keeper took back last."""
+    import time
+
+    from sluice.systems import splits
+    from sluice.systems.keeper import file
+
+    if seen.split is None:
+        return {"held": None, "watched": None, "ended": None}
+    split, now = splits.open(seen.split), time.time()
+    there = split.seen()
+    lease = there.lease
+    watch = {"by": "keeper" if lease.hold else "deployer", "release": lease.release, "silent": now - there.beat} if lease else None
+    return {
+        "held": lease.hold.shown(lease.release) if lease and lease.hold else None,
+        "watched": watch and {**watch, "keeper": split.kept(now)},
+        "ended": file.word(seen.split["folder"]).get("ended"),
+    }
+
+
 def show(found: dict[str, Any]) -> None:
     """Print it for people."""
     live = found["live"]
     say.lines(f"{found['stack']}: " + (f"'{live['id']}' is live and proven since {live['at']}" if live else "nothing is proven yet"))
     if not found["settled"]:
         say.lines(f"  config names '{found['configured']}', which is not proven: `pulumi up`, or `sluice rollback`")
-    say.lines(*moved(found["traffic"]))
+    say.lines(*moved(found["traffic"]), *kept(found))
     if last := found["last"]:
         say.lines(f"  last {last['kind']} {last['outcome']}, {say.when(last['ended'])}")
     if found["pending"]:
@@ -83,6 +104,18 @@ def moved(traffic: dict[str, dict[str, int]] | None) -> list[str]:
     if traffic is None:
         return ["  traffic: not known"]
     return [f"  {door}: {_share(parts)}" for door, parts in traffic.items()]
+
+
+def kept(found: dict[str, Any]) -> list[str]:
+    """Return who watches traffic that is not proven; where nobody does any more, what the keeper made of the release in config."""
+    held, watched, ended = found["held"], found["watched"], found["ended"]
+    if watched is None:
+        return [f"  {say.when(ended['at'])} {ended['why']}"] if ended and ended["release"] == found["configured"] else []
+    alone = [] if watched["keeper"] else ["  AND NO KEEPER ANSWERS: `pulumi up` starts it again"]
+    if held is None:
+        return [f"  a deployer watches '{watched['release']}', its last sign {watched['silent']:.1f} s ago", *alone]
+    where = f"'{held['release']}' is held at {held['weight']} % since {held['since']}, until {held['until']}"
+    return [f"  {where}: `sluice promote` goes on, `sluice abort` goes back", *alone]
 
 
 def _share(parts: dict[str, int]) -> str:

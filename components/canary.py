@@ -14,11 +14,12 @@ from sluice.hooks import canary
 class Canary(Component):
     """Moves traffic to the new versions step by step, and takes all of it back when anything but a pass comes.
 
-    `split` is a runtime's descriptor with routes, `rollout` a core.rollout.Rollout as data. Output: `steps`, a line for each
-    step that was proven.
+    `split` is a runtime's descriptor with routes, `rollout` a core.rollout.Rollout as data. Outputs: `steps`, a line for each
+    step that was proven; `held`, where the keeper holds it (`release`, `weight`, `since`, `until`), else {}.
     """
 
     steps: pulumi.Output[list[str]]
+    held: pulumi.Output[dict[str, Any]]
 
     def __init__(
         self,
@@ -33,5 +34,6 @@ class Canary(Component):
     ) -> None:
         super().__init__(name, {"release": release}, opts)
         own = {"release": release, "settled": settled, "split": split, "rollout": rollout}
-        self.steps = canary.Canary(f"{name}-ladder", {**(common or {}), **own}, self.below()).steps
-        self.register_outputs({"steps": self.steps})
+        ladder = canary.Canary(f"{name}-ladder", {**(common or {}), **own}, self.below())
+        self.steps, self.held = ladder.steps, ladder.held
+        self.register_outputs({"steps": self.steps, "held": self.held})

@@ -36,6 +36,7 @@ OUTPUTS = {
     "proven": LINES,
     "flags": TEXT,
     "databases": MAPS,
+    "held": MAP,
     "marks": MAP,
     "marks.release": TEXT,
     "marks.since": TEXT,

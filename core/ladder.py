@@ -1,11 +1,13 @@
 """The rollout machine: pure. It is told what happened and says what to do next; the Canary does it and tells it again.
 
     SHIFT ──shifted──▶ CONFIRM ──confirmed──▶ SOAK ──good, long enough──▶ SHIFT (next step) … ──▶ PASSED
-      │                   │                     │
-      └───────────────────┴─── abort ───────────┴──▶ RETREAT ──shifted──▶ LEAVE ──confirmed──▶ ABORTED
+      │                   │                     └──the same, and `until` is reached──▶ HELD ──handed over──▶ LEFT
+      └───────────────────┴─── abort, from SOAK and HELD too ──▶ RETREAT ──shifted──▶ LEAVE ──confirmed──▶ ABORTED
+
+A deployer hands a held step over to the keeper; the keeper begins in HELD, and there judges until an abort.
 
 Three rules hold from every state, and a property test walks them:
-an abort ends at weight 0 and outranks everything; weights stay between 0 and 100; without evidence nothing climbs.
+an abort ends at weight 0 and outranks everything; weights stay between 0 and 100; without evidence nothing climbs, and from HELD nothing.
 """
 
 from __future__ import annotations
@@ -70,13 +72,15 @@ class Phase(StrEnum):
     SHIFT = "shift"  # write the step's weight
     CONFIRM = "confirm"  # wait until the splitter has applied it
     SOAK = "soak"  # judge
+    HELD = "held"  # this update goes no further: hand over to the keeper; the keeper judges
     RETREAT = "retreat"  # write weight 0
     LEAVE = "leave"  # wait until the splitter has applied 0
     PASSED = "passed"
+    LEFT = "left"  # the keeper has it
     ABORTED = "aborted"
 
 
-DONE = (Phase.PASSED, Phase.ABORTED)
+DONE = (Phase.PASSED, Phase.LEFT, Phase.ABORTED)
 RETREATING = (Phase.RETREAT, Phase.LEAVE, Phase.ABORTED)
 
 
@@ -103,18 +107,24 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Handed:
+    """The keeper judges the held step."""
+
+
+@dataclass(frozen=True)
 class Abort:
     """Stop and go back, for this reason: a failed check, a signal, a dead parent, a splitter that does not follow."""
 
     why: str
 
 
-Event = Shifted | Confirmed | Judged | Abort
+Event = Shifted | Confirmed | Judged | Handed | Abort
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a rollout is. `weight` is what the splitter has been told; `since` when the step's weight was confirmed.
+    """Where a rollout is. `weight` is what the splitter has been told; `since` when the step's weight was confirmed; `until` the weight at
+    which it ends for now.
 
     `proven` is when the step last had all its proof: a lapse of evidence while waiting for the next step to open
     (`not_before`) gets the full patience anew.
@@ -126,6 +136,7 @@ class State:
     weight: int = 0
     since: float = 0.0
     proven: float = 0.0
+    until: int = 100
     why: str = ""
 
     @property
@@ -144,10 +155,18 @@ class State:
         return 0 if self.phase in RETREATING else self.rung.weight
 
 
-def begin(ladder: Ladder, *, weight: int = 0) -> State:
-    """Begin at the first step, or at the one whose weight this very release is known to have already."""
-    found = [at for at, step in enumerate(ladder.steps) if step.weight == weight and weight > 0]
-    return State(ladder, step=found[0] if found else 0, weight=weight)
+def begin(ladder: Ladder, *, weight: int = 0, until: int = 100) -> State:
+    """Begin at the first step, or at the one whose weight this very release is known to have already; never above `until`."""
+    return State(ladder, step=_step(ladder, min(weight, until)), weight=weight, until=until)
+
+
+def keep(ladder: Ladder, *, weight: int, at: float) -> State:
+    """Begin where an update has ended, with the weight that it has left, at a time in seconds since the epoch."""
+    return State(ladder, step=_step(ladder, weight), phase=Phase.HELD, weight=weight, since=at, proven=at, until=weight)
+
+
+def _step(ladder: Ladder, weight: int) -> int:
+    return next((at for at, step in enumerate(ladder.steps) if step.weight == weight > 0), 0)
 
 
 def advance(state: State, event: Event) -> State:
@@ -161,6 +180,10 @@ def advance(state: State, event: Event) -> State:
             return replace(state, phase=Phase.SOAK, since=at)
         case Phase.SOAK, Judged():
             return _judged(state, event)
+        case Phase.HELD, Judged():
+            return _kept(state, event)
+        case Phase.HELD, Handed():
+            return replace(state, phase=Phase.LEFT)
         case Phase.RETREAT, Shifted():
             return replace(state, phase=Phase.LEAVE, weight=0)
         case Phase.LEAVE, Confirmed():
@@ -193,9 +216,21 @@ def _missing(state: State, judged: Judged) -> State:
     return _abort(state, Abort(f"no proof after {waited:.0f} s of patience: {judged.why or few}"))
 
 
+def _kept(state: State, judged: Judged) -> State:
+    """Judge a held step. Nothing climbs here, so a quiet night is no failure; systems that nobody can ask are one after a while."""
+    if judged.outcome is Outcome.FAILED:
+        return _abort(state, Abort(judged.why))
+    if judged.outcome is not Outcome.ERRORED:
+        return replace(state, proven=judged.at)
+    waited = judged.at - state.proven
+    return state if waited < state.ladder.patience else _abort(state, Abort(f"nobody could ask for {waited:.0f} s: {judged.why}"))
+
+
 def _climb(state: State, at: float) -> State:
     if state.step + 1 == len(state.ladder.steps):
         return replace(state, phase=Phase.PASSED)
+    if state.rung.weight >= state.until:
+        return replace(state, phase=Phase.HELD, proven=at)
     if at < state.ladder.opens(state.step + 1):
         return state
     return replace(state, step=state.step + 1, phase=Phase.SHIFT, since=0.0, proven=0.0)

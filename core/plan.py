@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sluice.core.ladder import Cohort, Ladder, Step, unfit
 from sluice.core.record import Record, before
+from sluice.core.settings.duration import text as duration
 from sluice.core.spec import Spec
 from sluice.core.split import Route
 
@@ -18,8 +19,8 @@ Specs = dict[str, Spec]
 class Plan:
     """A release against what is live. Specs are by service.
 
-    `warm` is the previous proven release that stays up for a quick return; `ladder` is the one that will be walked;
-    `owed` are the marks that the live release has not passed.
+    `warm` is the previous proven release that stays up for a quick return; `ladder` is the one that will be walked, up to the weight
+    `until`, where the keeper holds it for `hold` seconds; `owed` are the marks that the live release has not passed.
     """
 
     release: str
@@ -28,6 +29,8 @@ class Plan:
     live: Specs
     warm: Specs
     ladder: Ladder
+    until: int = 100
+    hold: float = 0.0
     record: Record | None = None
     returning: bool = False
     owed: Sequence[str] = ()
@@ -37,6 +40,11 @@ class Plan:
     def first(self) -> bool:
         """Say whether nothing has been live yet."""
         return self.record is None
+
+    @property
+    def holds(self) -> bool:
+        """Say whether this update ends on the way."""
+        return not self.settled and self.until < 100
 
     @property
     def declared(self) -> Specs:
@@ -71,6 +79,8 @@ def plan(
     proven: Sequence[Record],
     window: timedelta,
     now: datetime,
+    until: int = 100,
+    hold: float = 0.0,
     owed: Sequence[str] = (),
 ) -> Plan:
     """Compare a release with the proven ones, newest first."""
@@ -82,16 +92,20 @@ def plan(
     # The same words with another content are another release: it was never proven.
     returning = not settled and previous is not None and previous.id == release and names(target) == names(warm)
     new = [spec.name for spec in target.values() if spec.name not in names(live)]
-    walked = _direct(ladder) if record is None or returning else ladder
+    # Where no traffic climbs there is nothing to hold.
+    direct = record is None or returning
+    end = 100 if direct or not new else until
     return Plan(
         release=release,
         settled=settled,
         target=target,
         live=live,
         # A release that goes through makes what is live now the warm one: at its end there is one, not two. One that runs the same
-        # versions (another schema, other flags) leaves the warm one what it is.
-        warm=warm if settled or names(target) == names(live) else {},
-        ladder=walked,
+        # versions (another schema, other flags) leaves the warm one what it is, and one that ends on the way may not go through.
+        warm=warm if settled or names(target) == names(live) or end < 100 else {},
+        ladder=_direct(ladder) if direct else ladder,
+        until=end,
+        hold=hold,
         record=record,
         returning=returning,
         new=new,
@@ -104,13 +118,13 @@ def names(specs: Specs) -> set[str]:
     return {spec.name for spec in specs.values()}
 
 
-def problems(plan: Plan, *, most: int | None, weights: Callable[[int], Sequence[int] | None]) -> list[str]:
+def problems(plan: Plan, *, most: int | None, weights: Callable[[int], Sequence[int] | None], keeper: bool) -> list[str]:
     """Return why a release cannot be brought out where it is to run, each with its path.
 
     `most` is how many of one version can run there (None: any number); `weights` says which shares of the traffic that many
-    can have (None: every whole per cent).
+    can have (None: every whole per cent); `keeper` whether it has one.
     """
-    return [*_changed(plan), *_shared(plan), *_many(plan, most), *_steps(plan, weights)]
+    return [*_changed(plan), *_shared(plan), *_many(plan, most), *_steps(plan, weights), *_kept(plan, keeper)]
 
 
 def _changed(plan: Plan) -> list[str]:
@@ -146,6 +160,13 @@ def _steps(plan: Plan, weights: Callable[[int], Sequence[int] | None]) -> list[s
         for service, possible in shares.items()
         if possible is not None and (wrong := unfit(plan.ladder, possible))
     ]
+
+
+def _kept(plan: Plan, keeper: bool) -> list[str]:
+    if not plan.holds or keeper:
+        return []
+    needs = f"to hold at {plan.until} % needs a keeper, which this runtime does not have"
+    return [f"sluice:rollout.until: {needs}; run: pulumi config set --path sluice:rollout.until 100"]
 
 
 def _specs(record: Record | None) -> Specs:
@@ -187,11 +208,17 @@ def _services(plan: Plan) -> list[str]:
 def _way(plan: Plan) -> list[str]:
     if not plan.new:
         return ["  traffic: none moves"]
-    steps = ", ".join(_step(step) for step in plan.ladder.steps)
+    steps = ", ".join(_step(step) for step in plan.ladder.steps if step.weight <= plan.until)
     if plan.first:
         return [f"  traffic: {steps}; baseline: none, this is the first deployment"]
     why = ", without a ladder: it is proven and still warm" if plan.returning else ""
-    return [f"  traffic: {steps}{why}; baseline: {plan.record.id if plan.record else 'none'}"]
+    return [f"  traffic: {steps}{why}; baseline: {plan.record.id if plan.record else 'none'}", *_end(plan)]
+
+
+def _end(plan: Plan) -> list[str]:
+    if not plan.holds:
+        return []
+    return [f"  then: held at {plan.until} %, unproven and judged, for at most {duration(plan.hold)}; `sluice promote` goes on"]
 
 
 def _step(step: Step) -> str:

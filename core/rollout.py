@@ -14,6 +14,10 @@ from sluice.core.version import Version
 POLL = 1.0
 # An hour for all steps together: longer rollouts are held by the keeper, not by one engine operation.
 DEADLINE = 3600.0
+# A deployer gives a sign ten times a second, and a slow proxy or disk may hold it up for some five seconds: twice that is no pause.
+HEARTBEAT = 10.0
+# A working day and the night after it: what nobody promotes within that was forgotten.
+HOLD = 86400.0
 
 
 class Pair(Value):
@@ -24,7 +28,11 @@ class Pair(Value):
 
 
 class Rollout(Value):
-    """One ladder for all services of a release. `poll` and `deadline` in seconds."""
+    """One ladder for all services of a release. `poll` and `deadline` in seconds.
+
+    `until` is the weight at which this update ends; below 100 the keeper holds it there for `hold` seconds. `heartbeat` is how long, in
+    seconds, traffic may have nobody at work.
+    """
 
     release: str
     ladder: Ladder
@@ -33,3 +41,6 @@ class Rollout(Value):
     checks: list[Check] = []
     poll: float = Field(default=POLL, gt=0)
     deadline: float = Field(default=DEADLINE, gt=0)
+    until: int = Field(default=100, ge=1, le=100)
+    hold: float = Field(default=HOLD, gt=0)
+    heartbeat: float = Field(default=HEARTBEAT, gt=0)

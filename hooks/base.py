@@ -19,7 +19,8 @@ class Hook(ResourceProvider):
     """A step of a release.
 
     Inputs that every hook has: `release` (its id), `settled` (it is the live one and all has passed; see `due`), and optionally
-    `fallback` (the split to put back when this step fails), `notify` and `contacts` (who is told).
+    `fallback` (the split to put back when this step fails), `notify` and `contacts` (who is told), and `held` (what a canary says of where
+    it was held, {} when it was not: a step that comes after it then rests).
     Subclasses define `run`; it returns their own outputs, and raises a SluiceError on failure. Outputs beside those are `release` and the
     inputs named in `echoed`, which a delete needs: all others would be carried through every update that changes nothing.
     """
@@ -34,6 +35,10 @@ class Hook(ResourceProvider):
     def run(self, props: Props) -> Props:
         """Do the step; return its own outputs."""
         raise TypeError(f"{type(self).__name__} defines no run")
+
+    def rest(self, props: Props) -> Props:
+        """Return what a step comes to that is not taken, as its release is held on the way: by default what it is of a settled one."""
+        return self.run({**props, "settled": True})
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
         """Report a change as long as the release is not settled; a settled one runs nothing, whatever else changed."""
@@ -54,7 +59,8 @@ class Hook(ResourceProvider):
         from sluice.hooks import failure
 
         with deployer.call(), failure.reported(props):
-            return {name: props[name] for name in ("release", *self.echoed)} | self.run(props)
+            own = self.rest(props) if props.get("held") else self.run(props)
+            return {name: props[name] for name in ("release", *self.echoed)} | own
 
 
 def due(olds: Props, news: Props) -> bool:

@@ -13,7 +13,9 @@ from sluice.hooks.base import Hook, Props, due, unknown
 class CanaryProvider(Hook):
     """Inputs: those of every hook, `split` (a runtime's descriptor with routes), `rollout` (core.rollout.Rollout).
 
-    Outputs: `split` and `steps`, a line for each step that was proven. The weight is not among them: the splitter is the truth.
+    Outputs: `split`; `steps`, a line for each step that was proven; `held`, where it went no further than `until`: the `release`, the
+    `weight`, and `since` and `until` when the keeper holds it there (ISO 8601), else {}. It says what this call has left; what is so now,
+    the splitter knows.
     """
 
     echoed = ("split",)
@@ -28,8 +30,8 @@ class CanaryProvider(Hook):
 
         if props.get("settled") or _still(props["rollout"]):
             splits.restore(props["split"], props["release"])
-            return {"steps": []}
-        return {"steps": _climb(props)}
+            return {"steps": [], "held": {}}
+        return _climb(props)
 
     def delete(self, _id: str, _props: Any) -> None:
         """Close the doors, before the versions behind them are stopped."""
@@ -50,20 +52,23 @@ def _home(split: Props) -> bool:
     return splits.settled(split)
 
 
-def _climb(props: Props) -> list[str]:
+def _climb(props: Props) -> Props:
     from sluice.core.rollout import Rollout
     from sluice.hooks.stop import Stop, WatchedClock
     from sluice.systems import splits
     from sluice.systems.climb import Climb
 
-    rollout = Rollout.read(props["rollout"])
-    return Climb(rollout, splits.open(props["split"]), WatchedClock(Stop())).run()
+    split = splits.open(props["split"])
+    climb = Climb(Rollout.read(props["rollout"]), split, WatchedClock(Stop(), split.beat), notify=props.get("notify") or [])
+    steps = climb.run()
+    return {"steps": steps, "held": climb.hold.shown(props["release"]) if climb.hold else {}}
 
 
 class Canary(Resource, module="sluice", name="Canary"):
     """The canary as a resource."""
 
     steps: pulumi.Output[list[str]]
+    held: pulumi.Output[dict[str, Any]]
 
     def __init__(self, name: str, props: Props, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(CanaryProvider(), name, {"steps": None, **props}, opts)
+        super().__init__(CanaryProvider(), name, {"steps": None, "held": None, **props}, opts)

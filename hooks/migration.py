@@ -34,6 +34,10 @@ class MigrationProvider(Hook):
         back = _news.get("phase") == "expand" and _olds.get("release") != _news["release"]
         return DiffResult(changes=due(_olds, _news) or back)
 
+    def rest(self, props: Props) -> Props:
+        """Settle nothing: the live release serves beside the new one."""
+        return {"revisions": {}, "seconds": {}, "lines": []}
+
     def run(self, props: Props) -> Props:
         """Run what is pending; a settled release has run all of it, and only looks whether that still is so."""
         if props.get("settled"):

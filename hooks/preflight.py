@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # With it the engine goes on after a failed gate, to steps that do not depend on it. The flag cannot be seen, the variable can.
 CARELESS = "PULUMI_CONTINUE_ON_ERROR"
+# A keeper that has died is started again within a second or two.
+SPEAKS = 5.0
 
 
 class PreflightProvider(Hook):
@@ -23,7 +25,7 @@ class PreflightProvider(Hook):
 
     Inputs beside every hook's, all optional: `facts` (`core.requirement.Fact`), `checks` (asked once), `requirements`
     (`core.requirement.Requirement`), `databases` (`core.database.Database`) with `when` and `ask` as a backup has them, `restore` (the
-    inputs of a `hooks.restore`), and `split`, a runtime's descriptor.
+    inputs of a `hooks.restore`), and `split`, a runtime's descriptor, with `until`, the weight at which a keeper is to hold the release.
     """
 
     def check(self, _olds: Any, news: Any) -> CheckResult:
@@ -72,6 +74,7 @@ def reasons(props: Props) -> list[str]:
         *runner.lacks(Requirement.read(props.get("requirements") or {})),
         *asked(props.get("checks") or []),
         *_barred(props),
+        *_unkept(props),
     ]
 
 
@@ -117,6 +120,21 @@ def _barred(props: Props) -> list[str]:
         return wrong + able.refusals(stay, props.get("when") or "pending", ask)
     except SluiceError as error:
         return [str(error)]
+
+
+def _unkept(props: Props) -> list[str]:
+    """Return why nobody would hold the release on the way. A keeper that was just started gets the time to speak."""
+    if not props.get("until"):
+        return []
+    from sluice.core.clock import SystemClock
+    from sluice.core.wait import until
+    from sluice.systems import splits
+
+    split, clock = splits.open(props["split"]), SystemClock()
+    if until(lambda: split.kept(clock.now()), bool, clock=clock, deadline=SPEAKS):
+        return []
+    hold = f"the keeper beside the splitter does not answer, and is to hold the release at {int(props['until'])} %"
+    return [f"{hold}: see its log, or run: pulumi config set --path sluice:rollout.until 100"]
 
 
 def _headline(release: str, count: int) -> str:

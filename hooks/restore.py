@@ -29,6 +29,10 @@ class RestoreProvider(Hook):
         """Report a change while the release is not settled, and where a settled one has a new instruction."""
         return DiffResult(changes=unknown(_news) or due(_olds, _news) or bool(_new(_olds, _news)))
 
+    def rest(self, props: Props) -> Props:
+        """Carry out nothing: the live release still writes to what would be put back."""
+        return {"done": [], "lines": []}
+
     def run(self, props: Props) -> Props:
         """Look at all of them, then restore one after the other."""
         from sluice.core.database import Database

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
@@ -44,10 +45,10 @@ class Stop:
 
 
 class WatchedClock:
-    """The machine's time, whose waits end early with Interrupted."""
+    """The machine's time, whose waits end early with Interrupted. `sign` is told the time in each slice of a wait: somebody is at work."""
 
-    def __init__(self, stop: Stop) -> None:
-        self.stop = stop
+    def __init__(self, stop: Stop, sign: Callable[[float], None] | None = None) -> None:
+        self.stop, self.sign = stop, sign
 
     def now(self) -> float:
         """Return seconds since the epoch."""
@@ -58,6 +59,8 @@ class WatchedClock:
         deadline = time.monotonic() + seconds
         while True:
             self.stop.check()
+            if self.sign:
+                self.sign(time.time())
             left = deadline - time.monotonic()
             if left <= 0:
                 return

@@ -103,7 +103,9 @@ class Runtime(Protocol):
     `up` and a refresh change nothing; destroying leaves no process. Names are unique within a stack.
     `flags` is the file from which every version reads its feature flags (a JSON object of booleans), as SLUICE_FLAGS; `backups` the
     folder of the stack's backups, which outlives a destroy as data do.
-    `replicas` is how many of one version it can run; None: any number.
+    `replicas` is how many of one version it can run; None: any number. `keeper` says whether a keeper (sluice.systems.keeper) runs beside
+    every front door: whatever dies, it, or what starts it again, takes traffic back that nobody watches. Without one no update can end on
+    the way (`rollout.until`).
     """
 
     @property
@@ -115,6 +117,7 @@ class Runtime(Protocol):
         """Return the path of the backups' folder; who makes the first one makes the folder."""
 
     replicas: int | None
+    keeper: bool
 
     def weights(self, replicas: int) -> Sequence[int] | None:
         """Return the shares of its door's traffic, in per cent, that so many replicas of a version can have; None: every whole one."""
@@ -123,7 +126,10 @@ class Runtime(Protocol):
         """Let nothing of the runtime begin before these resources are there; called before anything is declared in it."""
 
     def front(self, name: str, *, opts: ResourceOptions | None = None) -> Front:
-        """Declare the front door. Until somebody has traffic it answers 503; no route that exists is ever replaced here."""
+        """Declare the front door, and the keeper beside it.
+
+        Until somebody has traffic it answers 503; no route that exists is ever replaced here.
+        """
 
     def database(
         self,

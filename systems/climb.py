@@ -1,16 +1,21 @@
-"""Climbing the ladder: does what the rollout machine says, and tells it what happened."""
+"""Climbing the ladder, and keeping a step of it: does what the rollout machine says, and tells it what happened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from sluice.core.check import Check
 from sluice.core.clock import Clock
-from sluice.core.errors import GateFailed, SluiceError, Superseded, Unreachable
-from sluice.core.ladder import RETREATING, Abort, Confirmed, Judged, Phase, Shifted, State, advance, begin
+from sluice.core.errors import GateFailed, Interrupted, SluiceError, Superseded, Unreachable
+from sluice.core.ladder import RETREATING, Abort, Confirmed, Handed, Judged, Phase, Shifted, State, advance, begin, keep
+from sluice.core.lease import Hold, Lease
 from sluice.core.rollout import Rollout
+from sluice.core.settings.duration import text
 from sluice.core.traffic import WINDOW, Traffic
 from sluice.core.verdict import Outcome, Verdict, worst
+from sluice.core.wait import until
 from sluice.core.watch import Watch, reason
 from sluice.systems import ask
 from sluice.systems.crowd import crowd
@@ -21,30 +26,66 @@ from sluice.systems.splits.port import Split
 STUBBORN = 30.0
 # How often the loop looks up while slow checks are being answered, in seconds.
 GLANCE = 0.05
+# The keeper looks four times a second, and may just be starting: after this many seconds there is none.
+ANSWER = 10.0
 
 
 class Climb:
-    """One attempt at a rollout. `run` returns one line a step, or raises after all weights are back at 0."""
+    """One attempt at a rollout, by a deployer (`run`), or the keeping of a held step (`keep`); `notify` are the webhooks that the keeper
+    tells. Each raises GateFailed after all weights are back at 0."""
 
-    def __init__(self, rollout: Rollout, split: Split, clock: Clock, *, ask: Callable[[Check], Verdict] = ask.verdict) -> None:
+    def __init__(
+        self,
+        rollout: Rollout,
+        split: Split,
+        clock: Clock,
+        *,
+        ask: Callable[[Check], Verdict] = ask.verdict,
+        notify: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self.rollout, self.split, self.clock, self.ask = rollout, split, clock, ask
         self.traffic = Traffic(rollout)
         self.watch = Watch(rollout.checks)
         self.others = [check for check in rollout.checks if not check.ask.startswith("split.")]
+        self.notify = [dict(hook) for hook in notify]
         self.lines: list[str] = []
+        self.hold: Hold | None = None
+        self.keeping = False
         self.begun = clock.now()
         self.stuck = 0.0
 
     def run(self) -> list[str]:
-        """Climb to the top, or go back to 0 and say why."""
-        self.share = self.split.take(self.rollout.release, self.rollout.routes)
-        state = begin(self.rollout.ladder, weight=self.share.weight)
+        """Climb to the top, or to where this update ends: then `hold` says how the keeper has it. Return a line for each proven step."""
+        before = self.split.seen().lease
+        self.share = self.split.take(self.rollout.release, self.rollout.routes, lease=self._lease())
+        # Only its own weight is kept, and so is the hold that goes with it.
+        self.hold = before.hold if before and self.share.weight else None
+        state = self._walk(begin(self.rollout.ladder, weight=self.share.weight, until=self.rollout.until))
+        self.hold = self.hold if state.phase is Phase.LEFT else None
+        return self.lines
+
+    def keep(self, weight: int) -> None:
+        """Judge a step that was handed over, as its owner, until something takes it back."""
+        self.keeping, self.share = True, self.split.get()
+        self._walk(keep(self.rollout.ladder, weight=weight, at=self.clock.now()))
+
+    def _walk(self, state: State) -> State:
         with crowd(len(self.others)) as self.pool:
             while not state.done:
                 state = self._step(state)
         if state.phase is Phase.ABORTED:
+            # Where it fails nobody gives a sign any more, and so it ends.
+            with suppress(Exception):
+                self.split.drop()
             raise GateFailed(f"canary of {self.rollout.release} failed at {_place(state)}: {state.why}; weight 0, {self._serving()}")
-        return self.lines
+        if state.phase is Phase.PASSED:
+            self.split.drop()
+        return state
+
+    def _lease(self, hold: Hold | None = None) -> Lease:
+        rollout, owner = self.rollout, self.split.owner
+        lease = Lease(release=rollout.release, owner=owner, rollout=rollout.wire(), heartbeat=rollout.heartbeat, notify=self.notify)
+        return lease.model_copy(update={"hold": hold})
 
     def _serving(self) -> str:
         live = [route.live for route in self.rollout.routes if route.live]
@@ -68,7 +109,7 @@ class Climb:
             return advance(state, Shifted())
         if state.phase in (Phase.CONFIRM, Phase.LEAVE):
             return self._confirmed(state)
-        return self._judged(state)
+        return self._handed(state) if state.phase is Phase.HELD and not self.keeping else self._judged(state)
 
     def _confirmed(self, state: State) -> State:
         if not self.split.confirm(self.share, FOLLOW):
@@ -79,13 +120,29 @@ class Climb:
             self._look(at)
         return advance(state, Confirmed(at))
 
+    def _handed(self, state: State) -> State:
+        """Hand over to the keeper, the same owner's token with it: until it judges, this call still does as it is told to stop."""
+        self.hold = self._held(state.rung.weight)
+        if self.hold.until <= self.clock.now():
+            raise GateFailed(f"its hold of {text(self.rollout.hold)} is over: promote it in time, or raise sluice:rollout.hold")
+        self.split.hold(self._lease(self.hold))
+        judges = until(lambda: self.split.kept(self.clock.now(), self.split.owner), bool, clock=self.clock, deadline=ANSWER, poll=GLANCE)
+        if not judges:
+            raise Unreachable(f"the keeper did not take over within {ANSWER:.0f} s: see its log")
+        return advance(state, Handed())
+
+    def _held(self, weight: int) -> Hold:
+        """Return the hold at a step: a release that was held there goes on with what is left of it."""
+        since = self.hold.since if self.hold and self.hold.weight == weight else self.clock.now()
+        return Hold(weight=weight, since=since, until=since + self.rollout.hold)
+
     def _judged(self, state: State) -> State:
         self.clock.wait(self.rollout.poll)
-        if self.clock.now() - self.begun > self.rollout.deadline:
+        if not self.keeping and self.clock.now() - self.begun > self.rollout.deadline:
             return advance(state, Abort(f"not at the top within {self.rollout.deadline:.0f} s"))
         verdicts = self._verdicts()
         after = advance(state, Judged(self.clock.now(), worst(verdicts), self.traffic.samples, reason(verdicts)))
-        if after.phase in (Phase.SHIFT, Phase.PASSED):
+        if after.phase in (Phase.SHIFT, Phase.PASSED, Phase.HELD) and not self.keeping:
             told = "; ".join(verdict.text for verdict in verdicts)
             self.lines.append(f"{_place(state)}: {self.traffic.samples} requests; {told}")
         return after
@@ -123,7 +180,9 @@ class Climb:
         if now - self.stuck > STUBBORN:
             what = f"canary of {self.rollout.release}: {state.why}; AND THE WAY BACK FAILED: {error}"
             raise Unreachable(f"{what}; check the proxy, then run `pulumi up`")
-        self.clock.wait(GLANCE)
+        # A reason to stop is no reason to stop on the way back.
+        with suppress(Interrupted):
+            self.clock.wait(GLANCE)
         return state
 
 

@@ -150,7 +150,7 @@ def test_canary(world: World):
     """A canary is given its split and what to do, and says which steps were proven."""
     world.run(lambda: canary() and None)
     assert world["climb-ladder"].inputs == {"release": "r1", "split": SPLIT, "rollout": {"release": "r1", "deadline": 3600}}
-    assert world.outputs["climb"] == {"steps": ["100 %: 9 requests"]}
+    assert world.outputs["climb"] == {"steps": ["100 %: 9 requests"], "held": {}}
 
 
 def test_restore(world: World):

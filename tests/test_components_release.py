@@ -456,6 +456,7 @@ def test_outputs(shop: Shop, world: World):
         "proven": ["release r"],
         "flags": "/flags.json",
         "databases": {"shop": {"host": "127.0.0.1", "port": 5432, "dbname": "shop"}},
+        "held": {},
         "marks": {
             "release": "r",
             "since": "2025-11-27T12:00:00Z",
@@ -468,6 +469,51 @@ def test_outputs(shop: Shop, world: World):
             "passed": {},
         },
     }
+
+
+HELD = {"release": "2-aaaaaa", "weight": 10, "since": "2025-11-27T12:00:00Z", "until": "2025-11-28T12:00:00Z"}
+
+
+def test_held_on_the_way(shop: Shop, world: World):
+    """An update that ends on the way says how far and for how long to the canary, asks before for the keeper, and lets all that comes
+    after the canary rest; people and other stacks are told where it is held."""
+    world.held.update(HELD)
+    shop.more = {"migrations": {"shop": str(shop.app)}}
+    live = shop.record("1")
+    shop.release(shop.stack("2", proven=[live], rollout={"until": 10, "hold": "12h", "heartbeat": "5s"}))
+    walked = world["shop-canary-ladder"].inputs["rollout"]
+    assert (walked["until"], walked["hold"], walked["heartbeat"]) == (10, 43200, 5)
+    assert world["shop-baseline"].inputs["until"] == 10
+    resting = {one.name for one in world.asked if "held" in one.inputs}
+    assert resting == {"shop-restore-after-swap", "shop-front-journeys", "shop-settle-run", "shop-record"}
+    assert all(world[name].inputs["held"] == HELD for name in resting)
+    assert world["shop-record"].inputs["previous"] == [live.text]
+    text = "2-aaaaaa is held at 10 % on production, unproven, until 2025-11-28T12:00:00Z"
+    assert world["shop-notice"].inputs["text"] == text
+    assert f"{text}: `sluice promote` goes on, `sluice abort` goes back" in world.said
+    assert world.outputs["shop"]["held"] == HELD
+
+
+def test_held_until_nothing(shop: Shop, world: World):
+    """A release that goes all the way gives its steps nothing to rest for, and a settled one says that nothing is held."""
+    live = shop.record("1")
+    shop.release(shop.stack("2", proven=[live]))
+    assert [one.name for one in world.asked if "held" in one.inputs or "until" in one.inputs] == []
+    world.held.update(HELD)
+    shop.release(shop.stack("1", proven=[live]))
+    assert world.outputs["shop"]["held"] == {}
+
+
+def test_marks_of_the_live_release_while_another_is_held(shop: Shop, world: World):
+    """What the live release has passed stays so while another one is held beside it."""
+    world.held.update(HELD)
+    live = shop.record("1")
+    passed = {"30m": "2025-11-27T12:31:00Z"}
+    told = {"release": live.id, "since": "2025-11-27T12:00:00Z", "passed": passed}
+    shop.release(replace(shop.stack("2", proven=[live], rollout={"until": 10}), marks=told))
+    # The record of tests calls another release live.
+    assert world.outputs["shop"]["marks"]["passed"] == passed
+    assert "marks" not in json.loads(world["shop-record"].inputs["previous"][0].removeprefix("release "))
 
 
 def test_options_reach_every_child(shop: Shop, world: World):
@@ -498,6 +544,13 @@ def test_more_replicas_than_can_run(shop: Shop):
     """Replicas that the runtime cannot run are refused in preview, before anything is declared."""
     stack = shop.stack("2", services={"web": {"replicas": 3}})
     assert refused(shop, stack, replicas=1) == "sluice:release.services.web.replicas: 3 of one version, this runtime runs at most 1"
+
+
+def test_no_keeper_to_hold_it(shop: Shop):
+    """A runtime without a keeper refuses an update that would end on the way, in preview, before anything is declared."""
+    stack = shop.stack("2", proven=[shop.record("1")], rollout={"until": 10})
+    needs = "sluice:rollout.until: to hold at 10 % needs a keeper, which this runtime does not have"
+    assert refused(shop, stack, keeper=False) == f"{needs}; run: pulumi config set --path sluice:rollout.until 100"
 
 
 def test_steps_that_cannot_be_expressed(shop: Shop):

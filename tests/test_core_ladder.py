@@ -14,6 +14,7 @@ from sluice.core.ladder import (
     Cohort,
     Confirmed,
     Event,
+    Handed,
     Judged,
     Ladder,
     Phase,
@@ -22,6 +23,7 @@ from sluice.core.ladder import (
     Step,
     advance,
     begin,
+    keep,
     unfit,
 )
 from sluice.core.ladder import weights as possible_weights
@@ -119,6 +121,60 @@ def test_passed_is_final() -> None:
     assert state.phase is Phase.PASSED
 
 
+def held(outcome: Outcome = Outcome.PASSED, at: float = 60) -> State:
+    """Return a rollout that has ended at 10 %, after one more look."""
+    return drive(begin(LADDER, until=10), Shifted(), Confirmed(0), good(30), Judged(at, outcome, 0, "why"))
+
+
+def test_ends_on_the_way() -> None:
+    """A rollout that goes to 10 % proves that step as any other, is held there, and is left to the keeper once that has it."""
+    soaking = drive(begin(LADDER, until=10), Shifted(), Confirmed(0), good(29))
+    assert soaking.phase is Phase.SOAK
+    state = advance(soaking, good(30))
+    assert (state.phase, state.weight, state.done) == (Phase.HELD, 10, False)
+    assert advance(state, good(1000)).phase is Phase.HELD
+    left = advance(state, Handed())
+    assert (left.phase, left.weight, left.done) == (Phase.LEFT, 10, True)
+
+
+def test_a_later_step_opens_no_more() -> None:
+    """An update that ends at a step does not wait for the day of the next one."""
+    ladder = Ladder(steps=[Step(weight=10), Step(weight=100, not_before=datetime(2030, 1, 1, tzinfo=UTC))])
+    assert drive(begin(ladder, until=10), Shifted(), Confirmed(0), good(1)).phase is Phase.HELD
+
+
+def test_begins_no_higher_than_it_goes() -> None:
+    """A release that already has more than it shall have goes down to that step."""
+    state = begin(LADDER, weight=50, until=10)
+    assert (state.step, state.target) == (0, 10)
+
+
+def test_a_failure_while_held() -> None:
+    """A failed verdict takes a held step back at once."""
+    state = held(Outcome.FAILED)
+    assert (state.phase, state.target, state.why) == (Phase.RETREAT, 0, "why")
+
+
+def test_a_quiet_night_while_held() -> None:
+    """Nothing climbs at a held step, so hours without data end nothing."""
+    assert held(Outcome.INCONCLUSIVE, at=36_000).phase is Phase.HELD
+
+
+def test_nobody_can_ask_while_held() -> None:
+    """Systems that cannot be asked end a hold after its patience, counted from the last answer."""
+    assert held(Outcome.ERRORED, at=89).phase is Phase.HELD
+    state = held(Outcome.ERRORED, at=90)
+    assert (state.phase, state.why) == (Phase.RETREAT, "nobody could ask for 60 s: why")
+    again = drive(held(Outcome.ERRORED, at=80), Judged(85, Outcome.INCONCLUSIVE, 0), Judged(144, Outcome.ERRORED, 0, "why"))
+    assert again.phase is Phase.HELD
+
+
+def test_the_keeper_begins_where_the_deployer_ended() -> None:
+    """A kept step has its weight from the start, and the first thing that is done is to judge it."""
+    state = keep(LADDER, weight=50, at=7)
+    assert (state.phase, state.step, state.weight, state.target, state.proven) == (Phase.HELD, 1, 50, 50, 7)
+
+
 weights = st.lists(st.integers(1, 99), max_size=5, unique=True).map(lambda some: [*sorted(some), 100])
 steps = st.builds(Step, weight=st.just(0), soak=st.floats(0, 100), samples=st.integers(0, 200))
 
@@ -133,15 +189,17 @@ events = st.one_of(
     st.just(Shifted()),
     st.builds(Confirmed, at=st.floats(0, 1000)),
     st.builds(Judged, at=st.floats(0, 1000), outcome=st.sampled_from(Outcome), samples=st.integers(0, 300), why=st.just("x")),
+    st.just(Handed()),
     st.builds(Abort, why=st.just("stop")),
 )
+ends = st.integers(1, 100)
 
 
-@given(ladders(), st.lists(events, max_size=60))
+@given(ladders(), st.lists(events, max_size=60), ends)
 @settings(max_examples=400, deadline=None)
-def test_from_every_state_an_abort_ends_at_zero(ladder: Ladder, story: list[Event]) -> None:
+def test_from_every_state_an_abort_ends_at_zero(ladder: Ladder, story: list[Event], until: int) -> None:
     """Whatever happened before, an abort followed by what a splitter does ends at weight 0, in two moves."""
-    state = drive(begin(ladder), *story)
+    state = drive(begin(ladder, until=until), *story)
     if state.phase is Phase.PASSED:
         return
     state = advance(state, Abort("stop"))
@@ -164,14 +222,29 @@ def test_weights_stay_in_range_and_follow_the_ladder(ladder: Ladder, story: list
         state = after
 
 
-@given(ladders(), st.lists(events, max_size=60))
+@given(ladders(), st.lists(events, max_size=60), ends)
 @settings(max_examples=400, deadline=None)
-def test_no_step_is_climbed_without_evidence(ladder: Ladder, story: list[Event]) -> None:
-    """Only a passed verdict with enough samples after the whole soak leads up or to the end."""
-    state = begin(ladder)
+def test_a_keeper_raises_nothing(ladder: Ladder, story: list[Event], step: int) -> None:
+    """Whatever a keeper sees, a held step keeps its weight or loses all of it, and climbs no step."""
+    weight = ladder.steps[step % len(ladder.steps)].weight
+    state = keep(ladder, weight=weight, at=0)
     for event in story:
         after = advance(state, event)
-        if after.step > state.step or (after.phase is Phase.PASSED and state.phase is not Phase.PASSED):
+        assert after.step == state.step
+        assert after.weight in (state.weight, 0)
+        assert after.target in (weight, 0)
+        assert after.phase in (Phase.HELD, Phase.LEFT, *RETREATING)
+        state = after
+
+
+@given(ladders(), st.lists(events, max_size=60), ends)
+@settings(max_examples=400, deadline=None)
+def test_no_step_is_climbed_without_evidence(ladder: Ladder, story: list[Event], until: int) -> None:
+    """Only a passed verdict with enough samples after the whole soak leads up, to the end, or to where a rollout is held."""
+    state = begin(ladder, until=until)
+    for event in story:
+        after = advance(state, event)
+        if after.step > state.step or (after.phase in (Phase.PASSED, Phase.HELD) and state.phase is not after.phase):
             assert isinstance(event, Judged)
             assert event.outcome is Outcome.PASSED
             assert event.samples >= state.rung.samples

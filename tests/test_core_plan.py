@@ -30,8 +30,11 @@ def record(name: str, *specs: Spec, at: datetime = NOON) -> Record:
     return Record.model_validate({"id": name, "version": name, "kind": "minor", "services": services, "at": at})
 
 
-def planned(release: str, target: list[Spec], proven: list[Record], *, now: datetime = NOON, ladder: Ladder = LADDER) -> Plan:
-    return plan(release=release, target={one.service: one for one in target}, ladder=ladder, proven=proven, window=DAY, now=now)
+def planned(
+    release: str, target: list[Spec], proven: list[Record], *, now: datetime = NOON, ladder: Ladder = LADDER, until: int = 100
+) -> Plan:
+    specs = {one.service: one for one in target}
+    return plan(release=release, target=specs, ladder=ladder, proven=proven, window=DAY, now=now, until=until, hold=86400)
 
 
 WEB1, WEB2, API1, API2 = spec("web", "1.0"), spec("web", "1.1"), spec("api", "1.0"), spec("api", "1.1")
@@ -179,7 +182,7 @@ def test_a_worker_has_no_door():
 
 
 def wrong(release: str, target: list[Spec], proven: list[Record], *, most: int | None = None, ladder: Ladder = LADDER) -> list[str]:
-    return problems(planned(release, target, proven, ladder=ladder), most=most, weights=weights)
+    return problems(planned(release, target, proven, ladder=ladder), most=most, weights=weights, keeper=True)
 
 
 def test_the_live_release_with_other_content():
@@ -223,7 +226,45 @@ def test_steps_that_are_not_walked_are_not_refused():
 def test_weights_that_the_traffic_can_express():
     """A runtime whose splitter takes every whole per cent refuses no ladder."""
     few = planned("r2", [spec("web", "1.1", replicas=4)], [R1])
-    assert problems(few, most=None, weights=lambda replicas: None) == []
+    assert problems(few, most=None, weights=lambda replicas: None, keeper=True) == []
+
+
+def test_an_update_that_ends_on_the_way():
+    """Preview says how far it goes, who watches over it then, for how long, and what goes on."""
+    assert text(planned("r2", [WEB2, API1], [R1], until=25)) == (
+        "release r2\n"
+        "  web: web@1.1-cf9a beside web@1.0-97e4\n"
+        "  api: stays as it is (api@1.0-f626)\n"
+        "  traffic: 10 % (300 s, 100 requests), 25 % (300 s, 100 requests); baseline: r1\n"
+        "  then: held at 25 %, unproven and judged, for at most 1d; `sluice promote` goes on\n"
+        "  on failure: weight 0 at once, web@1.0-97e4, api@1.0-f626 keep serving"
+    )
+
+
+def test_nothing_to_hold():
+    """A first deployment, a quick return and a release that moves no traffic have no step to end at, and go all the way."""
+    proven = prove(R2.model_copy(update={"at": NOON + timedelta(hours=1)}), [R1])
+    first, back = planned("r1", [WEB1], [], until=10), planned("r1", [WEB1, API1], proven, now=NOON + timedelta(hours=2), until=10)
+    still = planned("r1+", [WEB1, API1], [R1], until=10)
+    assert back.returning
+    assert [(one.until, one.holds) for one in (first, back, still)] == [(100, False)] * 3
+    assert not planned("r1", [WEB1, API1], [R1], until=10).holds, "what is live is not released"
+
+
+def test_a_release_that_is_held_keeps_the_warm_one():
+    """While it is not known whether a release goes through, the one before the live one stays up for a quick return."""
+    proven = prove(R2.model_copy(update={"at": NOON + timedelta(hours=1)}), [R1])
+    held, whole = (planned("r3", [spec("web", "1.2")], proven, now=NOON + timedelta(hours=2), until=until) for until in (10, 100))
+    assert names(held.warm) == names({"web": WEB1, "api": API1})
+    assert whole.warm == {}
+
+
+def test_a_runtime_without_a_keeper():
+    """Where no keeper runs, an update that would end on the way is refused, with the command that takes it all the way."""
+    needs = "sluice:rollout.until: to hold at 10 % needs a keeper, which this runtime does not have"
+    held, whole = (planned("r2", [WEB2], [R1], until=until) for until in (10, 100))
+    told = [problems(one, most=None, weights=lambda replicas: None, keeper=False) for one in (held, whole)]
+    assert told == [[f"{needs}; run: pulumi config set --path sluice:rollout.until 100"], []]
 
 
 versions = st.integers(1, 4).map(str)

@@ -38,7 +38,9 @@ def test_travels():
     assert Rollout.read(doubles(FULL.wire())) == FULL
 
 
-@pytest.mark.parametrize("wrong", [{"poll": 0}, {"deadline": 0}, {"ladder": {"steps": []}}])
+@pytest.mark.parametrize(
+    "wrong", [{"poll": 0}, {"deadline": 0}, {"hold": 0}, {"heartbeat": 0}, {"until": 0}, {"until": 101}, {"ladder": {"steps": []}}]
+)
 def test_refused(wrong: dict[str, object]):
     """A rollout without steps, and one that nobody would look at, are refused."""
     with pytest.raises(ValidationError):

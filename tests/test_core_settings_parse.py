@@ -49,6 +49,8 @@ GOOD: dict[str, Any] = {
         "deadline": "1h",
         "poll": "500ms",
         "until": 100,
+        "hold": "12h",
+        "heartbeat": "8s",
         "checks": {"error_rate": {"max": "2%"}, "latency": {"max": "800ms", "quantile": 0.99}, "cpu": {"off": True}},
         "marks": ["30m", {"after": "1h", "error_rate": "1%", "latency": "2s", "window": "30s", "smoke": True}],
         "deadlines": {"health": 30, "smoke": "1m"},
@@ -162,7 +164,7 @@ def test_text_broken():
 def test_rules_beside_errors():
     """A key that is wrong silences the rules that read it, and no others."""
     release = {"services": {"wbe": {}}}
-    rollout = {"soak": "soon", "ladder": [50, 25, 100], "until": 50, "poll": "10m"}
+    rollout = {"soak": "soon", "ladder": [50, 25, 100], "until": 40, "poll": "10m"}
     assert [problem.rule for problem in problems(release, rollout, now=NOW, declared=DECLARED)] == ["", "", "declared", "climbs", "holds"]
 
 

@@ -27,6 +27,8 @@ LATER = "2026-11-03T09:45:00+00:00"
         {"ladder": [{"weight": 10, "not_before": LATER}, {"weight": 100, "not_before": LATER}]},
         {"ladder": [10, {"weight": 100, "not_before": "2026-11-03T09:55:00Z"}]},
         {"ladder": [10, {"weight": 100, "not_before": "2026-11-09T09:00:00Z"}], "deadline": "7d"},
+        {"ladder": [10, 25, {"weight": 50, "not_before": "2027-01-01T09:00:00Z"}, 100], "until": 25},
+        {"ladder": [10, 50, 100], "soak": "30m", "until": 50},
         {"soak": "15m"},
         {"soak": 0, "poll": "10m"},
         {"soak": "1s", "poll": "1s"},

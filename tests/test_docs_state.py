@@ -12,6 +12,7 @@ import pytest
 from sluice.components.stack import NAMES
 from sluice.core.contract import FIRST, OUTPUTS, Terms
 from sluice.core.ladder import Cohort
+from sluice.core.lease import Hold, Lease
 from sluice.core.record import Built, Record
 from sluice.core.spec import Spec
 from sluice.core.split import Route, Share
@@ -19,7 +20,16 @@ from sluice.core.value import Value
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "state.md").read_text()
-STORED = {"record": Record, "service in a record": Built, "spec": Spec, "share": Share, "route": Route, "cohort": Cohort}
+STORED = {
+    "record": Record,
+    "service in a record": Built,
+    "spec": Spec,
+    "share": Share,
+    "route": Route,
+    "cohort": Cohort,
+    "lease": Lease,
+    "hold": Hold,
+}
 
 
 def providers() -> Iterator[tuple[str, str, str]]:

@@ -31,7 +31,7 @@ COUNT = int(os.environ.get("SLUICE_KILLS", "4"))
 SEED = int(os.environ.get("SLUICE_KILLS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 # Another user's kills cost the same again.
 OTHERS = max(1, COUNT if "SLUICE_KILLS" in os.environ else COUNT // 2)
-VICTIMS = ("service", "service", "envoy", "supervisord", "postgres", "cli", "cli", "deployer")
+VICTIMS = ("service", "service", "envoy", "keeper", "supervisord", "postgres", "cli", "cli", "deployer")
 # An update with its canary takes about this long here, in seconds; later kills hit what is at rest.
 UPDATE = 9.0
 # Pulumi's own, which a killed CLI leaves behind: its language host ends within five minutes, and the program with it.
@@ -124,6 +124,7 @@ class Storm:
         pidfile = {
             "service": self.dice.choice(programs) if programs else Path("/nonexistent"),
             "envoy": folder.pidfile("front"),
+            "keeper": folder.pidfile("keeper"),
             "supervisord": folder.pidfile("supervisord"),
             "postgres": folder.server("secret-database-server") / "data" / "postmaster.pid",
         }[victim]
@@ -162,7 +163,7 @@ class Storm:
         declared = proven[0].names | (left[0].names if left else set())
         assert set(engine.programs()) == declared
         running = {name for name, one in Supervisord(folder.supervisor).programs().items() if one.state == "RUNNING"}
-        assert running == declared | {"front"}
+        assert running == declared | {"front", "keeper"}
         for name in declared:
             assert (
                 httpx.get(f"http://127.0.0.1:{ports.known(folder)[name]}/health").headers["x-version"] == name.split("@")[1].split("-")[0]

@@ -55,6 +55,21 @@ def test_outputs():
     assert Step().update("r1", created.outs, {"release": "r2"}).outs == {"release": "r2", "came": "r2"}
 
 
+class Told(Hook):
+    """A hook that says how it was called."""
+
+    def run(self, props: dict[str, Any]) -> dict[str, Any]:
+        """Return what it was told of being settled."""
+        return {"settled": props.get("settled")}
+
+
+def test_held():
+    """A step of a release that is held on the way is not taken: by default it comes to what it is of a settled one. Held nowhere, it is."""
+    held = {"release": "r1", "weight": 10}
+    assert Told().create({"release": "r1", "settled": False, "held": held}).outs == {"release": "r1", "settled": True}
+    assert Told().create({"release": "r1", "settled": False, "held": {}}).outs == {"release": "r1", "settled": False}
+
+
 @pytest.mark.parametrize("call", [lambda step, props: step.create(props), lambda step, props: step.update("r1", {}, props)])
 def test_failure(call: Any):
     """A failure is the same one line from both calls, of its own kind, with who is next."""

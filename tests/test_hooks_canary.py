@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +12,15 @@ import httpx
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
+from sluice.core.check import Check, Limit
+from sluice.core.clock import SystemClock
 from sluice.core.errors import GateFailed
 from sluice.core.ladder import Cohort, Ladder, Step
 from sluice.core.rollout import Pair, Rollout
 from sluice.core.split import Route
 from sluice.hooks.canary import CanaryProvider
 from sluice.systems import splits
+from sluice.systems.keeper.keeper import Keeper
 from tests.fixtures.front import Front
 
 BOTH = Route(service="web", prefix="/", live="web@1", canary="web@2")
@@ -71,7 +77,7 @@ def test_settled_puts_traffic_back(front: Front):
     """An update of a settled release puts traffic where it belongs, and proves nothing."""
     front.divide("r3", BOTH, 50)
     given = props(front.descriptor([LIVE]), settled=True)
-    assert PROVIDER.update("r2", given, given).outs == {"release": "r2", "split": given["split"], "steps": []}
+    assert PROVIDER.update("r2", given, given).outs == {"release": "r2", "split": given["split"], "steps": [], "held": {}}
     assert {httpx.get(front.url).headers["x-version"] for _ in range(20)} == {"web@1"}
 
 
@@ -105,6 +111,50 @@ def test_a_climb_that_fails_is_one_line(front: Front):
     assert str(caught.value).startswith("canary of r2 failed at 100 %: no proof after")
     assert str(caught.value).endswith("; weight 0, web@1 serves")
     assert splits.open(front.split).get().weight == 0
+
+
+@pytest.mark.embedded
+def test_held(front: Front):
+    """A climb that ends on the way says where the keeper holds the release, for how long, and whose it is; the webhooks go with it."""
+    for version in ("web@1", "web@2"):
+        front.serve(version)
+    pair = Pair(canary=front.versions["web@2"], live=front.versions["web@1"])
+    ladder = Ladder(steps=[Step(weight=10, soak=0.3), Step(weight=100)], patience=5)
+    well = Check(name="well", ask="http.status", of={"url": f"{pair.canary.url}/health"}, limit=Limit(is_="==", value=200))
+    given = props(front.descriptor([LIVE]), settled=False, pairs=[pair], checks=[well], ladder=ladder, until=10, hold=60)
+    keeper = Keeper(front.split, SystemClock())
+    thread = threading.Thread(target=keeper.run)
+    thread.start()
+    try:
+        outs = PROVIDER.create(given | {"notify": [{"kind": "slack", "url": "env:NOWHERE"}]}).outs
+        assert outs
+        since, until = (datetime.fromisoformat(outs["held"][name]) for name in ("since", "until"))
+        assert (outs["held"]["release"], outs["held"]["weight"], until - since) == ("r2", 10, timedelta(seconds=60))
+        assert [line.split(":")[0] for line in outs["steps"]] == ["10 %"]
+        seen = splits.open(front.split).seen()
+        assert seen.lease
+        assert (seen.share.weight, seen.lease.notify) == (10, [{"kind": "slack", "url": "env:NOWHERE"}])
+    finally:
+        keeper.stop("the test is over")
+        thread.join(20)
+
+
+@pytest.mark.embedded
+def test_signs(front: Front):
+    """While it climbs a canary gives signs of life to its lease; at the top the lease is gone."""
+    for version in ("web@1", "web@2"):
+        front.serve(version)
+    pair = Pair(canary=front.versions["web@2"], live=front.versions["web@1"])
+    well = Check(name="well", ask="http.status", of={"url": f"{pair.canary.url}/health"}, limit=Limit(is_="==", value=200))
+    given = props(front.descriptor([LIVE]), settled=False, pairs=[pair], checks=[well], ladder=Ladder(steps=[Step(weight=100, soak=1)]))
+    beats: set[float] = set()
+    thread = threading.Thread(target=PROVIDER.create, args=[given])
+    thread.start()
+    while thread.is_alive():
+        beats.add(splits.open(front.split).seen().beat)
+        time.sleep(0.02)
+    assert len(beats) > 5
+    assert splits.open(front.split).seen().lease is None
 
 
 @pytest.mark.embedded

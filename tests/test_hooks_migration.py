@@ -179,6 +179,15 @@ def test_ahead(store: Store, tmp_path: Path):
         run(given)
 
 
+def test_held(store: Store, tmp_path: Path):
+    """Nothing is settled while a release is held on the way: the live one serves beside it, and needs what is there."""
+    given = props(store, tmp_path)
+    held = {"release": "r1", "weight": 10, "since": "", "until": ""}
+    nothing = {"release": "r1", "revisions": {}, "seconds": {}, "lines": []}
+    assert run(given, phase="settle", backups=saved(given), held=held) == nothing
+    assert columns(store) == []
+
+
 def test_settled(store: Store, tmp_path: Path):
     """A settled release runs nothing, even when somebody forces it, and wants its database to be as it was proven with."""
     nothing = {"release": "r1", "revisions": {}, "seconds": {}, "lines": []}

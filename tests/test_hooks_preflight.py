@@ -13,6 +13,7 @@ from sluice.core.split import Route
 from sluice.core.store import Store
 from sluice.hooks.preflight import PreflightProvider
 from sluice.systems import splits
+from sluice.systems.keeper import file
 from tests.fixtures.front import Front
 from tests.fixtures.web import Answer, Web
 from tests.test_hooks_backup import props
@@ -132,3 +133,16 @@ def test_databases(store: Store, tmp_path: Path):
     assert "  - a=b: has '=' in its name, which a dump's programs would misread: rename the database" in refused(preflight(databases=[odd]))
     gone = {**given["databases"][0], "store": {**given["databases"][0]["store"], "dbname": "gone"}}
     assert 'database "gone" does not exist' in refused(preflight(databases=[gone]))
+
+
+def test_no_keeper_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """An update that would end on the way is refused when no keeper answers, and nothing is touched; one that has spoken is enough."""
+    monkeypatch.setattr("sluice.hooks.preflight.SPEAKS", 0.2)
+    split = {"kind": "envoy", "folder": str(tmp_path), "admin": str(tmp_path / "admin.sock"), "routes": []}
+    told = refused(preflight(split=split, until=10.0))
+    hold = "the keeper beside the splitter does not answer, and is to hold the release at 10 %"
+    assert told.endswith(f"1 thing to mend\n  - {hold}: see its log, or run: pulumi config set --path sluice:rollout.until 100")
+    assert splits.open(split).get().release == ""
+    file.say(tmp_path, {"judges": "", "ended": None})
+    splits.open(split).take("r1", [])
+    assert PreflightProvider().create(preflight(split=split, until=10.0)).outs == {"release": "r1"}

@@ -67,6 +67,13 @@ def test_aborted(front: Front):
     assert ids(outs(record(fallback=split))) == ["r1"]
 
 
+def test_held():
+    """A release that is held on the way is not proven: the list stays, and so does what is live."""
+    before = outs(record())
+    held = {"release": "r2", "weight": 10, "since": "", "until": ""}
+    assert outs(record(record=RECORD | {"id": "r2"}, previous=before["proven"], held=held)) == before
+
+
 def test_settled():
     """A settled release, which declares no record, leaves the list as it is, even when somebody forces it to run."""
     before = outs(record())

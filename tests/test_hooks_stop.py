@@ -40,6 +40,20 @@ def test_all_is_well():
     assert abs(WatchedClock(there).now() - time.time()) < 5
 
 
+def test_signs():
+    """While a call waits it says so in every slice, and no more once it has a reason to stop."""
+    signs: list[float] = []
+    there = Stop()
+    WatchedClock(there, signs.append).wait(2.5 * SLICE)
+    assert len(signs) >= 3
+    assert signs == sorted(signs)
+    stop.CANCELLED.set()
+    count = len(signs)
+    with pytest.raises(Interrupted):
+        WatchedClock(there, signs.append).wait(60)
+    assert len(signs) == count
+
+
 def test_told_to_stop():
     """The engine's Cancel ends a wait within a slice, with a sentence."""
     clock = WatchedClock(Stop())

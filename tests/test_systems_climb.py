@@ -11,10 +11,10 @@ import pytest
 
 from bench.load import Ask, Load
 from sluice.core.check import Check, Limit
-from sluice.core.errors import GateFailed, Interrupted, Superseded
+from sluice.core.errors import GateFailed, Interrupted, Superseded, Unreachable
 from sluice.core.ladder import Cohort, Ladder, Step
 from sluice.core.rollout import Pair, Rollout
-from sluice.core.split import Route
+from sluice.core.split import Route, Share
 from sluice.core.version import Version
 from sluice.hooks.stop import Stop, WatchedClock
 from sluice.systems import splits
@@ -147,6 +147,26 @@ def test_told_to_stop(front: Front) -> None:
         Climb(rollout(front, "r2", routes, ladder=long), splits.open(front.split), WatchedClock(stop)).run()
 
     assert splits.open(front.split).get().weight == 0
+
+
+def test_told_to_stop_on_the_way_back(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told to stop while the way back is in trouble, a climb still goes back, and names its first reason."""
+    routes = begin(front)
+    front.serve("web@2", FAIL_RATE="1")
+    front.serve("api@2")
+    split, stop = splits.open(front.split), Stop()
+    real = split.set
+
+    def full(weight: int, cohort: Cohort | None = None) -> Share:
+        if weight == 0 and not stop.told:
+            stop._why = lambda: "told to stop"  # type: ignore[method-assign]
+            raise Unreachable("no room")
+        return real(weight, cohort)
+
+    monkeypatch.setattr(split, "set", full)
+    with load(front), pytest.raises(GateFailed, match=r"failed at 10 %: web: error rate"):
+        Climb(rollout(front, "r2", routes), split, WatchedClock(stop)).run()
+    assert (stop.told, splits.open(front.split).get().weight) == (True, 0)
 
 
 def test_a_slow_question_does_not_delay_a_stop(front: Front) -> None:

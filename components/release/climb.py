@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from sluice.components.base import tell
 from sluice.components.canary import Canary
 from sluice.components.release.data import Data
 from sluice.components.release.doors import Doors
@@ -19,8 +20,8 @@ from sluice.core.version import Version
 
 
 def climb(on: Scope, doors: Doors, versions: Versions, data: Data, after: pulumi.Resource) -> Canary:
-    """Move traffic to the new versions step by step, judged all the way."""
-    return Canary(
+    """Move traffic to the new versions step by step, judged all the way; or to the step at which this update ends."""
+    canary = Canary(
         f"{on.name}-canary",
         **on.step,
         split=doors.split,
@@ -28,6 +29,14 @@ def climb(on: Scope, doors: Doors, versions: Versions, data: Data, after: pulumi
         common=on.own,
         opts=on.below(after, *versions.all),
     )
+    if on.plan.holds:
+        tell(canary, canary.held.apply(lambda held: [f"{said(held)}: `sluice promote` goes on, `sluice abort` goes back"]))
+    return canary
+
+
+def said(held: Mapping[str, Any]) -> str:
+    """Say where a release is held."""
+    return f"{held['release']} is held at {int(held['weight'])} % on {pulumi.get_stack()}, unproven, until {held['until']}"
 
 
 def _rollout(on: Scope, versions: Versions, data: Data) -> pulumi.Output[dict[str, Any]]:
@@ -48,6 +57,9 @@ def _walk(on: Scope, new: Mapping[str, Any], old: Mapping[str, Any], stores: Map
         checks=[check for version in moved.values() for check in _watches(on, version, stores)],
         poll=on.rollout.poll,
         deadline=on.rollout.deadline,
+        until=on.plan.until,
+        hold=on.rollout.hold,
+        heartbeat=on.rollout.heartbeat,
     )
 
 

@@ -43,13 +43,15 @@ class Data:
 
     def undo(self, after: pulumi.Resource) -> pulumi.Resource:
         """Bring databases back as people have asked this release, before its code starts: those that it does not run with as they are."""
-        return self._put("restore-before", "before", after, ())
+        return self._put("restore-before", "before", after, (), {})
 
-    def mend(self, after: pulumi.Resource, checks: Checks) -> pulumi.Resource:
+    def mend(self, after: pulumi.Resource, checks: Checks, rests: Mapping[str, Any]) -> pulumi.Resource:
         """Bring the others back once no other code writes to them; `checks` then find its versions well."""
-        return self._put("restore-after", "after", after, checks)
+        return self._put("restore-after", "after", after, checks, rests)
 
-    def _put(self, role: str, turn: Literal["before", "after"], after: pulumi.Resource, checks: Checks) -> pulumi.Resource:
+    def _put(
+        self, role: str, turn: Literal["before", "after"], after: pulumi.Resource, checks: Checks, more: Mapping[str, Any]
+    ) -> pulumi.Resource:
         on, keep = self.on, self.on.rollout.aside.keep
         if not self.server:
             return after
@@ -66,7 +68,7 @@ class Data:
             checks=checks,
             deadline=on.rollout.deadlines.health,
             heard=self._heard(),
-            common=on.own,
+            common={**on.own, **more},
             opts=on.below(after, self.server.store.resource),
         )
 
@@ -110,9 +112,9 @@ class Data:
         # It looks at the databases of a settled release too, when that comes back.
         return self._migrate("expand", after, self.each(), self.on.own)
 
-    def settle(self, after: pulumi.Resource, fallback: Mapping[str, Any]) -> pulumi.Resource:
+    def settle(self, after: pulumi.Resource, later: Mapping[str, Any]) -> pulumi.Resource:
         """Bring every schema to exactly what config says, once the old code is gone."""
-        return self._migrate("settle", after, self.wanted(), {**self.on.own, **fallback})
+        return self._migrate("settle", after, self.wanted(), {**self.on.own, **later})
 
     def _migrate(
         self, phase: Literal["expand", "settle"], after: pulumi.Resource, databases: pulumi.Output[Any], common: Mapping[str, Any]

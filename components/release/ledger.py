@@ -9,6 +9,7 @@ import pulumi
 
 from sluice.components import facts, marks
 from sluice.components.migration import Migration
+from sluice.components.release.climb import said
 from sluice.components.release.data import Data
 from sluice.components.release.doors import Doors
 from sluice.components.release.scope import Scope
@@ -21,17 +22,19 @@ from sluice.hooks.record import Record
 
 def record(on: Scope, doors: Doors, data: Data, after: pulumi.Resource) -> Record:
     """Write down that the release is live and proven."""
-    previous = [one.text for one in (on.stack.proven if on.plan.settled else marks.kept(on.stack))]
+    stays = on.plan.settled or on.plan.holds
+    previous = [one.text for one in (on.stack.proven if stays else marks.kept(on.stack))]
     saved = {"backups": data.saved.backups} if data.server else {}
     took = {"took": after.seconds} if isinstance(after, Migration) else {}
-    props = {**on.own, **doors.fallback, "record": facts.record(on.stack, on.plan), "previous": previous, **saved, **took}
+    props = {**on.own, **doors.later, "record": facts.record(on.stack, on.plan), "previous": previous, **saved, **took}
     return Record(f"{on.name}-record", props, on.below(after))
 
 
-def notice(on: Scope, after: pulumi.Resource) -> Notify:
-    """Tell people so."""
-    said = {"text": f"{on.plan.release} is live and proven on {pulumi.get_stack()}"}
-    return Notify(f"{on.name}-notice", {**on.own, **said}, on.below(after))
+def notice(on: Scope, doors: Doors, after: pulumi.Resource) -> Notify:
+    """Tell people so, or where the release is held."""
+    proven = f"{on.plan.release} is live and proven on {pulumi.get_stack()}"
+    text = doors.held.apply(said) if on.plan.holds else proven
+    return Notify(f"{on.name}-notice", {**on.own, "text": text}, on.below(after))
 
 
 def due(on: Scope) -> list[str]:

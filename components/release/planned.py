@@ -17,7 +17,7 @@ from sluice.runtimes import port
 def planned(args: ReleaseArgs, stack: Stack, runtime: port.Runtime) -> Plan:
     """Return the plan of this update; all that is wrong with it ends the program, before anything is declared."""
     found = _plan(args, stack)
-    wrong = problems(found, most=runtime.replicas, weights=runtime.weights)
+    wrong = problems(found, most=runtime.replicas, weights=runtime.weights, keeper=runtime.keeper)
     wrong += [] if found.settled else facts.unknown(stack.settings.release.schema_, args.migrations)
     wrong += [] if found.settled else facts.unasked(args.proofs, args.databases)
     wrong += contract.problems(stack, found, contract.terms(stack, found, args.databases))
@@ -35,6 +35,8 @@ def _plan(args: ReleaseArgs, stack: Stack) -> Plan:
         proven=stack.proven,
         window=rollout.window,
         now=stack.now,
+        until=rollout.until,
+        hold=rollout.hold,
         owed=[mark.name for mark in marks.standing(stack).owed] if stack.proven else [],
     )
 

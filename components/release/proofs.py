@@ -57,7 +57,7 @@ def smoke(on: Scope, versions: Versions, data: Data, after: pulumi.Resource) -> 
 def front(on: Scope, doors: Doors, data: Data, after: pulumi.Resource) -> SmokeTest:
     """Walk them through the front door, as users do; what fails there takes traffic back."""
     targets = pulumi.Output.from_input({}) if on.plan.settled else doors.urls
-    return _walk(on, "front", targets, data, after, {**on.own, **doors.fallback})
+    return _walk(on, "front", targets, data, after, {**on.own, **doors.later})
 
 
 def _walk(on: Scope, role: str, targets: pulumi.Output[Any], data: Data, after: pulumi.Resource, common: Mapping[str, Any]) -> SmokeTest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -58,11 +59,12 @@ class Release(Component):
         well = proofs.well(on, versions)
         tried = proofs.smoke(on, versions, data, well)
         moved = climb(on, doors, versions, data, tried)
-        mended = data.mend(moved, proofs.again(on, versions))
+        doors.held = moved.held
+        mended = data.mend(moved, proofs.again(on, versions), doors.rests)
         through = proofs.front(on, doors, data, mended)
-        settled = data.settle(through, doors.fallback)
+        settled = data.settle(through, doors.later)
         record = ledger.record(on, doors, data, settled)
-        told = ledger.notice(on, record)
+        told = ledger.notice(on, doors, record)
         mark = ledger.mark(on, doors, versions, data, [told, *flags])
         self.outputs = _outputs(on, doors, data, record, mark)
         self.register_outputs(self.outputs)
@@ -83,5 +85,13 @@ def _outputs(on: Scope, doors: Doors, data: Data, record: Record, mark: Mark) ->
         "proven": record.proven,
         "flags": on.runtime.flags,
         "databases": data.outputs,
-        "marks": pulumi.Output.all(record.live, mark.passed, mark.verdicts).apply(lambda known: marks.shown(on.stack, *known)),
+        "held": {} if on.plan.settled else doors.held,
+        "marks": pulumi.Output.all(record.live, mark.passed, mark.verdicts).apply(lambda known: _marks(on, *known)),
     }
+
+
+def _marks(on: Scope, live: Mapping[str, Any], passed: Mapping[str, str], seen: Sequence[str]) -> dict[str, Any]:
+    """Return where the live release stands; another one that is only held has taken nothing away from it."""
+    if on.plan.holds:
+        passed, seen = marks.passed(on.stack), (on.stack.marks or {}).get("seen", [])
+    return marks.shown(on.stack, live, passed, seen)

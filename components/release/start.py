@@ -40,5 +40,5 @@ def announce(on: Scope, after: pulumi.Resource) -> None:
 
 def baseline(on: Scope, doors: Doors, after: pulumi.Resource) -> Preflight:
     """Take away the traffic that an earlier, unproven release may still have, before anything of this one starts."""
-    props = {**on.own, **({} if on.plan.settled else {"split": doors.split})}
+    props = {**on.own, **({} if on.plan.settled else {"split": doors.split}), **({"until": on.plan.until} if on.plan.holds else {})}
     return Preflight(f"{on.name}-baseline", props, on.below(after, doors.front.resource))

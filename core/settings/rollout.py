@@ -11,7 +11,7 @@ from sluice.core.backup.format import Compression, Format
 from sluice.core.contact import Contact
 from sluice.core.ladder import Ladder
 from sluice.core.ladder import Step as Walked
-from sluice.core.rollout import DEADLINE, POLL
+from sluice.core.rollout import DEADLINE, HEARTBEAT, HOLD, POLL
 from sluice.core.settings import defaults
 from sluice.core.settings.approval import Approvals
 from sluice.core.settings.check import Checks, Threshold
@@ -88,7 +88,18 @@ class Rollout(Value):
     )
     deadline: Duration = Field(default=DEADLINE, gt=0, description="how long the whole canary may take")
     poll: Duration = Field(default=POLL, gt=0, description="how often the canary is judged")
-    until: Whole = Field(default=100, ge=1, le=100, description="how far this update goes; only 100 as yet")
+    until: Whole = Field(
+        default=100,
+        ge=1,
+        le=100,
+        description="the weight at which this update ends; below 100 the keeper holds the release there, unproven",
+    )
+    hold: Duration = Field(
+        default=HOLD, gt=0, description="how long the keeper holds a release, from when it came to `until`; then its traffic goes back"
+    )
+    heartbeat: Duration = Field(
+        default=HEARTBEAT, ge=1, description="how long a canary's traffic may have nobody at work; then the keeper takes it back"
+    )
     checks: Checks = block("what is watched while a canary climbs")
     marks: list[Marked] = Field(
         default_factory=lambda: [Mark(after=after, smoke=after == defaults.MARK_SMOKE) for after in defaults.MARKS],

@@ -13,10 +13,9 @@ from sluice.core.settings import duration
 from sluice.core.settings.problem import Problem, nearest
 from sluice.core.settings.release import Release
 from sluice.core.settings.rollout import Rollout
+from sluice.core.settings.step import Step
 from sluice.core.settings.tree import RELEASE, ROLLOUT, path
 from sluice.core.settings.window import DAY
-
-KEEPER = "needs a keeper to watch over it, which this version does not have"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,32 +129,38 @@ def follow(case: Case) -> Iterator[Problem]:
             yield Problem(f"{ROLLOUT}.marks[{number}].after", f"'{mark.name}' is not later than '{before.name}': marks follow each other")
 
 
-@rule(f"{ROLLOUT}.ladder", f"{ROLLOUT}.soak", f"{ROLLOUT}.deadline")
+@rule(f"{ROLLOUT}.ladder", f"{ROLLOUT}.soak", f"{ROLLOUT}.deadline", f"{ROLLOUT}.until")
 def lasts(case: Case) -> Iterator[Problem]:
-    """All soaks together fit into the deadline."""
+    """All soaks together, up to where this update ends, fit into the deadline."""
     total = sum(soaks(case.rollout))
     if total > case.rollout.deadline:
         text = f"'{duration.text(case.rollout.deadline)}' is shorter than the soaks of the ladder together, '{duration.text(total)}'"
         yield Problem(f"{ROLLOUT}.deadline", text)
 
 
-@rule(f"{ROLLOUT}.ladder", f"{ROLLOUT}.soak", f"{ROLLOUT}.deadline")
+@rule(f"{ROLLOUT}.ladder", f"{ROLLOUT}.soak", f"{ROLLOUT}.deadline", f"{ROLLOUT}.until")
 def reaches(case: Case) -> Iterator[Problem]:
-    """A step begins while this update still has time for it and for those after it."""
+    """A step begins while this update still has time for it and for those after it, up to where it ends."""
     left, end = soaks(case.rollout), case.now + timedelta(seconds=case.rollout.deadline)
-    for number, step in enumerate(case.rollout.ladder):
+    for number, step in enumerate(walked(case.rollout)):
         latest = end - timedelta(seconds=sum(left[number:]))
         if step.not_before and step.not_before > max(latest, case.now):
             text = (
                 f"{step.not_before.isoformat()} is too late for this update, whose deadline leaves time until "
-                f"{latest.isoformat(timespec='seconds')}: to wait longer {KEEPER}; raise {ROLLOUT}.deadline, or release again then"
+                f"{latest.isoformat(timespec='seconds')}: hold the step before it with {ROLLOUT}.until and promote then, or raise "
+                f"{ROLLOUT}.deadline"
             )
             yield Problem(f"{ROLLOUT}.ladder[{number}].not_before", text)
 
 
 def soaks(rollout: Rollout) -> list[float]:
-    """Return how long each step lasts at least, in seconds."""
-    return [rollout.soak if step.soak is None else step.soak for step in rollout.ladder]
+    """Return how long each step of this update lasts at least, in seconds."""
+    return [rollout.soak if step.soak is None else step.soak for step in walked(rollout)]
+
+
+def walked(rollout: Rollout) -> list[Step]:
+    """Return the steps up to where this update ends."""
+    return [step for step in rollout.ladder if step.weight <= rollout.until]
 
 
 @rule(f"{ROLLOUT}.ladder", f"{ROLLOUT}.soak", f"{ROLLOUT}.poll")
@@ -167,12 +172,12 @@ def looks(case: Case) -> Iterator[Problem]:
         yield Problem(f"{ROLLOUT}.poll", text)
 
 
-@rule(f"{ROLLOUT}.until")
+@rule(f"{ROLLOUT}.ladder", f"{ROLLOUT}.until")
 def holds(case: Case) -> Iterator[Problem]:
-    """No update ends on the way."""
-    if case.rollout.until < 100:
-        text = f"to hold at {case.rollout.until} {KEEPER}; run: pulumi config rm --path {ROLLOUT}.until"
-        yield Problem(f"{ROLLOUT}.until", text)
+    """An update ends at a step of the ladder."""
+    weights, until = [step.weight for step in case.rollout.ladder], case.rollout.until
+    if until not in weights and until < 100:
+        yield Problem(f"{ROLLOUT}.until", f"no step of the ladder has {until} %: they have {', '.join(str(one) for one in weights if one)}")
 
 
 @rule(f"{ROLLOUT}.checks")

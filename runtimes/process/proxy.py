@@ -1,4 +1,4 @@
-"""The front door: Envoy, as a program of supervisord."""
+"""The front door: Envoy, and the keeper beside it, as programs of supervisord."""
 
 from __future__ import annotations
 
@@ -25,27 +25,38 @@ class ProxyProvider(Provider):
     """Inputs: name, root. Outputs: url, split, log."""
 
     def start(self, props: Props, olds: Props) -> Props:
-        """Start Envoy with whatever routes and clusters there are; at first the door is closed."""
-        from sluice.runtimes.process import ports
+        """Start Envoy with whatever routes and clusters there are; at first the door is closed. Then the keeper. Who runs, runs on."""
+        from sluice.runtimes.process import keeper, ports
 
         folder, name = Folder(Path(props["root"])), props["name"]
-        alive = olds and not changed(olds, props) and self.alive(olds)
+        alive = olds and not changed(olds, props) and _runs(folder, name)
         port = ports.known(folder).get(name, 0) if alive else 0
-        return _outputs(folder, port or _start(folder, name))
+        outputs = _outputs(folder, port or _start(folder, name))
+        if not keeper.runs(folder):
+            keeper.start(folder, outputs["split"])
+        return outputs
 
     def alive(self, props: Props) -> bool:
-        """Say whether Envoy runs."""
-        return process.owner(Folder(Path(props["root"])).pidfile(props["name"])) is not None
-
-    def stop(self, props: Props) -> None:
-        """Stop Envoy and forget the routes."""
-        import shutil
-
-        from sluice.runtimes.process import launch
+        """Say whether Envoy and the keeper run."""
+        from sluice.runtimes.process import keeper
 
         folder = Folder(Path(props["root"]))
+        return _runs(folder, props["name"]) and keeper.runs(folder)
+
+    def stop(self, props: Props) -> None:
+        """Stop the keeper and Envoy, and forget the routes."""
+        import shutil
+
+        from sluice.runtimes.process import keeper, launch
+
+        folder = Folder(Path(props["root"]))
+        keeper.stop(folder)
         launch.forget(folder, props["name"], GRACE)
         shutil.rmtree(folder.front, ignore_errors=True)
+
+
+def _runs(folder: Folder, name: str) -> bool:
+    return process.owner(folder.pidfile(name)) is not None
 
 
 def _start(folder: Folder, name: str) -> int:

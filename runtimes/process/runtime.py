@@ -32,6 +32,7 @@ class Process:
     """The port `Runtime` on this machine; `root` is the stack's folder, `<home>/<project>-<stack>` when not given."""
 
     replicas: int | None = 1
+    keeper = True
 
     def __init__(self, name: str = "host", *, root: Path | None = None, opts: ResourceOptions | None = None) -> None:
         self.name, self.opts = name, opts

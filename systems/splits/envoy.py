@@ -6,6 +6,7 @@ Values are imported late: the look of a no-change update (`told`) costs one file
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -15,10 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sluice.core.commands import envoy as say
 from sluice.core.errors import Superseded, Unreachable
 from sluice.systems import files
+from sluice.systems.keeper import file
 
 if TYPE_CHECKING:
     from sluice.core.figures import Figures
     from sluice.core.ladder import Cohort
+    from sluice.core.lease import Lease, Seen
     from sluice.core.split import Route, Share
     from sluice.core.version import Version
 
@@ -61,6 +64,7 @@ class EnvoySplit:
     def __init__(self, folder: str, admin: str, route: str = say.ROUTE) -> None:
         self.folder, self.admin, self.route = folder, admin, route
         self.owner = secrets.token_hex(8)
+        self.sign: int | None = None
 
     def get(self) -> Share:
         """See the port."""
@@ -70,20 +74,31 @@ class EnvoySplit:
         """See the port."""
         return told(self.folder)
 
-    def take(self, release: str, routes: list[Route]) -> Share:
+    def take(self, release: str, routes: list[Route], *, lease: Lease | None = None, after: str | None = None) -> Share:
         """See the port."""
-        from sluice.core.split import Share
-
         with self._lock():
             now = self._seen()
-            kept = now if now.release == release and now.routes == routes else Share(routes=routes)
-            share = _fresh(kept, release=release, owner=self.owner)
-            try:
-                # Written while there is room: the way back must not need any.
-                self._write(_reserve(self.folder), _fresh(share, weight=0, cohort=None))
-                return self._write(_file(self.folder), share)
-            except Unreachable as error:
-                return self._home(routes, error)
+            if after is not None:
+                _owned(now, after)
+            # The order matters to whoever is killed in between: traffic never is without a lease that belongs to it or says that it goes.
+            if lease:
+                self._sign(lease)
+            share = self._take(now, release, routes)
+            if not lease:
+                file.away(self.folder)
+            return share
+
+    def _take(self, now: Share, release: str, routes: list[Route]) -> Share:
+        from sluice.core.split import Share
+
+        kept = now if now.release == release and now.routes == routes else Share(routes=routes)
+        share = _fresh(kept, release=release, owner=self.owner)
+        try:
+            # Written while there is room: the way back must not need any.
+            self._write(_reserve(self.folder), _fresh(share, weight=0, cohort=None))
+            return self._write(_file(self.folder), share)
+        except Unreachable as error:
+            return self._home(routes, error)
 
     def set(self, weight: int, cohort: Cohort | None = None) -> Share:
         """See the port."""
@@ -94,6 +109,58 @@ class EnvoySplit:
                 if weight or cohort:
                     raise
                 return self._back()
+
+    def seen(self) -> Seen:
+        """See the port."""
+        from sluice.core.lease import Seen
+
+        try:
+            with self._lock():
+                return self._watched()
+        except OSError as error:
+            return Seen(broken=f"'{self.folder}' cannot be looked at ({error.strerror})")
+
+    def _watched(self) -> Seen:
+        from sluice.core.lease import Seen
+
+        share = self._seen()
+        try:
+            lease, beat = file.read(self.folder)
+        except Unreachable as error:
+            return Seen(broken=str(error), share=share)
+        return Seen(lease, share=share, beat=beat)
+
+    def hold(self, lease: Lease) -> None:
+        """See the port."""
+        with self._lock():
+            self._own(self.get())
+            self._sign(lease)
+
+    def beat(self, at: float) -> None:
+        """See the port."""
+        if self.sign is not None:
+            file.beat(self.sign, at)
+
+    def drop(self) -> None:
+        """See the port."""
+        with self._lock():
+            self._own(self.get())
+            file.away(self.folder)
+        self._close()
+
+    def kept(self, now: float, owner: str | None = None) -> bool:
+        """See the port."""
+        return file.fresh(self.folder, now) and owner in (None, file.word(self.folder).get("judges"))
+
+    def _sign(self, lease: Lease) -> None:
+        """Write a lease; what it is signed with later is its own file, never another one of the same name."""
+        self._close()
+        self.sign = file.write(self.folder, lease)
+
+    def _close(self) -> None:
+        if self.sign is not None:
+            os.close(self.sign)
+            self.sign = None
 
     def confirm(self, share: Share, timeout: float) -> bool:
         """See the port."""
@@ -122,9 +189,7 @@ class EnvoySplit:
             return Share()
 
     def _own(self, share: Share) -> Share:
-        if share.owner != self.owner:
-            raise Superseded(f"another deployment took over the traffic (release '{share.release}'): see `pulumi stack history`")
-        return share
+        return _owned(share, self.owner)
 
     def _back(self) -> Share:
         """Put the reserve in place, as its owner."""
@@ -154,6 +219,12 @@ class EnvoySplit:
     def _write(self, path: Path, share: Share) -> Share:
         files.write(path, json.dumps(say.routes(share)))
         return share
+
+
+def _owned(share: Share, owner: str) -> Share:
+    if share.owner != owner:
+        raise Superseded(f"another deployment took over the traffic (release '{share.release}'): see `pulumi stack history`")
+    return share
 
 
 def _fresh(share: Share, **changes: Any) -> Share:

@@ -33,6 +33,7 @@ for name, changes in declared["versions"].items():
 for name, argv in declared["jobs"].items():
     runtime.job(name, argv=argv, folder=declared["artifact"], env=store.env("shop"))
 pulumi.export("url", front.url)
+pulumi.export("split", front.split)
 pulumi.export("store", {"host": store.host, "port": store.port, "user": store.user, "passfile": store.passfile})
 """
 SECRET = "planted-hunter2"
@@ -82,7 +83,7 @@ class Harness(Protocol):
 class ProcessHarness:
     """The process runtime."""
 
-    kinds = ("front", "store", "web@1.0", "manager")
+    kinds = ("front", "keeper", "store", "web@1.0", "manager")
 
     def __init__(self, stack: str = "one", home: Path | None = None) -> None:
         self.home, self.stack, self.own = home or place(), stack, home is None

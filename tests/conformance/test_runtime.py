@@ -1,12 +1,17 @@
 """What `runtimes.port` promises, against the real engine: one suite for every runtime."""
 
 import shutil
+import time
 
 import httpx
 import psycopg
 import pytest
 
+from sluice.core.lease import Lease
+from sluice.core.split import Route
+from sluice.systems import splits
 from tests.conformance.harness import HARNESSES, SECRET, Harness
+from tests.fixtures.front import wait
 
 pytestmark = [
     pytest.mark.engine,
@@ -65,6 +70,23 @@ def test_killed(runtime, kind):
     assert ask(runtime.output("store"), "select n from kept") == [(7,)]
     assert httpx.get(runtime.output("url")).status_code == 503
     assert "updated" not in runtime.up("web@1.0").text
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_keeper(runtime, killed):
+    """Traffic whose deployer gives no sign any more goes back by itself, also when the keeper dies at the same moment."""
+    split, route = splits.open(runtime.output("split")), Route(service="web", prefix="/", canary="web@1.0")
+    told = {"routes": [route.wire()]}
+    split.take("r1", [route], lease=Lease(release="r1", owner=split.owner, heartbeat=4, rollout=told))
+    assert split.confirm(split.set(100), 5)
+    split.beat(time.time())
+    assert httpx.get(runtime.output("url")).status_code == 200
+    if killed:
+        runtime.kill("keeper")
+    begun = time.monotonic()
+    wait(lambda: httpx.get(runtime.output("url")).status_code == 503, 15)
+    assert time.monotonic() - begun < 4
+    assert runtime.up("web@1.0").code == 0
 
 
 def test_beside(runtime):

@@ -1,0 +1,57 @@
+"""`sluice promote`: let a release that is held go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sluice.cli import options, say
+from sluice.cli.rollback import confirm
+from sluice.cli.status import lease
+
+if TYPE_CHECKING:
+    from sluice.history.stack import Stack
+
+Until = Annotated[int, typer.Option("--until", min=1, max=100, help="The weight of the step to hold at next; 100 is all the way.")]
+
+
+def promote(until: Until = 100, yes: options.Yes = False, stack: options.StackName = None, cwd: options.Folder = options.HERE) -> None:
+    """Go on from the step at which the keeper holds a release: all gates run again, and the step is proven again before the next one.
+
+    In plain Pulumi: `pulumi config set --path sluice:rollout.until 100`, then `pulumi up`.
+    """
+    from sluice.core.settings.tree import ROLLOUT, path
+    from sluice.history import facts
+    from sluice.history.pulumi import find
+    from sluice.history.stack import look
+
+    seen = look(find(cwd.resolve(), stack))
+    held = check(seen, until)
+    pulumi = seen.pulumi
+    wanted = pulumi.argv("config", "set", "--path", path(ROLLOUT, ["until"]), str(until))
+    say.lines("in plain Pulumi:", *(f"  {line}" for line in facts.shown([wanted, pulumi.argv("up", "--yes", "--skip-preview")])))
+    confirm(f"promote '{held['release']}' from {held['weight']} % to {until} % on '{pulumi.stack}'?", yes)
+    pulumi.do(wanted)
+    raise typer.Exit(pulumi.watch("up", "--yes", "--skip-preview", "--message", f"promote {held['release']} to {until} %"))
+
+
+def check(seen: Stack, until: int) -> dict[str, Any]:
+    """Return the hold; Refused, before anything is touched, when there is none or it would not go on."""
+    from sluice.core.errors import Refused
+    from sluice.history.locks import held as locks
+
+    found = lease(seen)
+    hold: dict[str, Any] | None = found["held"]
+    ended = found["ended"]
+    if hold is None:
+        last = f"; the keeper's last word: {ended['why']}" if ended else ""
+        raise Refused([f"nothing is held on '{seen.pulumi.stack}': nothing was touched{last}"])
+    wrong = [f"{lock}; nothing was touched" for lock in locks(seen.pulumi, seen.backend)]
+    if hold["release"] != seen.configured:
+        wrong.append(f"'{hold['release']}' is held, and config names '{seen.configured}': `pulumi up` would take its traffic back first")
+    if until <= hold["weight"]:
+        wrong.append(f"'{hold['release']}' is held at {hold['weight']} % already: --until has to be above that, and is {until}")
+    if wrong:
+        raise Refused(wrong)
+    return hold
