@@ -158,8 +158,8 @@ def asked(child: Child, words: Mapping[str, Any], within: float, what: str) -> d
     limits = {"lock": milliseconds(LOCK), "statement": milliseconds(within), "name": NAME}
     child.say({**words, **limits})
     found = child.hear(within)
-    if found is None:
-        raise MigrationFailed(f"{what}: {child.why(within)}")
+    if found is None or "error" in found:
+        raise MigrationFailed(f"{what}: {clean(child.spec, found['error']) if found else child.why(within)}")
     return found
 
 

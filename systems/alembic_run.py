@@ -26,6 +26,7 @@ from sluice.systems.migrations import prepare
 from sluice.systems.postgres import primary
 
 GONE = "the connection is gone, and with it the transaction, unless it had just committed"
+UNKNOWN = "its transaction has not ended, so what of it stays is not known yet"
 LATER = "the next `pulumi up` says what to look at"
 UNSAID: dict[str, Any] = {"at": 0, "sql": "", "where": "", "open": False, "gone": False}
 # How often a revision that says nothing is looked after.
@@ -192,7 +193,7 @@ class Revised(Work):
         self.session.execute(END.encode(), self.ours)
         if self.session.execute(f"select {OURS}".encode(), self.ours).fetchone():
             why = f"its session (pid {self.ours['pid']}) does not end: see what it waits for"
-            raise MigrationFailed(self._told(why, "what of it stays is not known yet", tale.AGAIN))
+            raise MigrationFailed(self._told(why, UNKNOWN, tale.AGAIN))
 
     def _silent(self) -> MigrationFailed:
         why = f"its Python sent no statement for {self.script.statement_timeout:g} s, and was ended"
@@ -234,7 +235,12 @@ class Revised(Work):
         if said["gone"]:
             return MigrationFailed(self._told(why, GONE, tale.AGAIN))
         doing = max(said["at"], 1) if said["open"] or self._doing() else 0
-        table.fail(self.session, self.migration.id, why if not doing else f"{said['sql']}: {why}", action=self.step.action, doing=doing)
+        error = f"{said['sql']}: {why}" if doing else why
+        try:
+            table.fail(self.session, self.migration.id, error, action=self.step.action, doing=doing)
+        except psycopg.errors.LockNotAvailable:
+            # Not to be taken for a lock that the revision has waited for: it must not run twice.
+            return MigrationFailed(self._told(why, UNKNOWN, tale.AGAIN))
         if doing:
             return MigrationFailed(self._told(why, "it commits by itself, and what came before stays", LATER))
         return MigrationFailed(self._told(why, tale.unchanged(self.step.action), next))

@@ -310,14 +310,14 @@ def test_code_that_comes_late(store: Store, tmp_path: Path):
         "bb2",
         (f"op.execute('create table c (id int)')\n{LATE}\n{block}", "op.execute('drop table c, helped, read')\nop.execute('drop index a')"),
     )
-    given = props(store, spec, tmp_path, "cc3")
-    saved = save(given)["backups"]
     for file in (late, text):
-        was = file.read_text()
+        given = props(store, spec, tmp_path, "cc3", release=file.stem)
+        saved, was = save(given)["backups"], file.read_text()
         file.write_text(was.replace("create", "create unlogged"))
         why = rf"'{file}', which it loads or reads only as it runs, is not what was rehearsed; the database is unchanged by it"
         with pytest.raises(MigrationFailed, match=why):
             run(given, "expand", saved)
         file.write_text(was)
     assert sql(store, "select to_regclass('c'), to_regclass('a')") == [(None, None)]
-    assert run(given, "expand", saved)["revisions"] == {store.dbname: "cc3"}
+    again = props(store, spec, tmp_path, "cc3", release="again")
+    assert run(again, "expand", save(again)["backups"])["revisions"] == {store.dbname: "cc3"}

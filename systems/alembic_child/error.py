@@ -24,6 +24,18 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
+def cause(error: BaseException) -> BaseException:
+    """Return the driver's own error."""
+    found = getattr(error, "orig", None)
+    return found if isinstance(found, BaseException) else error
+
+
+def told(error: BaseException) -> str:
+    """Return what the server said, or else the error."""
+    said = getattr(getattr(cause(error), "diag", None), "message_primary", None)
+    return str(said) if said else str(error) if isinstance(error, Stopped) else reason(cause(error))
+
+
 def spot(folder: Path, error: BaseException) -> str:
     """Say where in the team's tree an error comes from."""
     frames = [one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).is_relative_to(folder)]

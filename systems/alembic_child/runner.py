@@ -9,7 +9,7 @@ from typing import Any
 
 from sluice.systems.alembic_child.cursor import Ear
 from sluice.systems.alembic_child.drift import differences
-from sluice.systems.alembic_child.error import Stopped, reason, spot
+from sluice.systems.alembic_child.error import Stopped, cause, spot, told
 from sluice.systems.alembic_child.files import loaded
 from sluice.systems.alembic_child.lines import Lines
 from sluice.systems.alembic_child.step import Step
@@ -50,9 +50,12 @@ class Runner:
         for name, value in (("lock_timeout", "lock"), ("statement_timeout", "statement"), ("application_name", "name")):
             self.connection.exec_driver_sql("select set_config(%(name)s, %(value)s, false)", {"name": name, "value": asked[value]})
         self.connection.commit()
-        if asked["do"] == "prepare":
-            return self.prepare()
-        return self.drift() if asked["do"] == "drift" else self.run(asked)
+        if asked["do"] in ("up", "down"):
+            return self.run(asked)
+        try:
+            return self.prepare() if asked["do"] == "prepare" else self.drift()
+        except Exception as error:
+            return {"error": f"{spot(self.tree.folder, error)}{told(error)}"}
 
     def prepare(self) -> dict[str, Any]:
         """Make Alembic's own table, as it makes it before its first revision."""
@@ -98,15 +101,17 @@ class Runner:
             yield environment
 
     def _failed(self, step: Step, error: BaseException) -> dict[str, Any]:
-        origin = getattr(error, "orig", None) or error
+        origin, where = cause(error), spot(self.tree.folder, error)
         state = getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None)
-        why = getattr(getattr(origin, "diag", None), "message_primary", None) or reason(origin)
-        where = spot(self.tree.folder, error)
         gone = bool(getattr(error, "connection_invalidated", False))
         if not gone:
             self.connection.rollback()
-        told = {"at": step.at, "sql": step.said, "open": step.open, "gone": gone, "stopped": isinstance(error, Stopped)}
-        return {"error": str(error) if isinstance(error, Stopped) else why, "state": state, "where": where, **told}
+            # SQLAlchemy forgets a transaction whose commit was refused; the driver does not. It may have closed the connection, too.
+            if not self.connection.invalidated:
+                self.connection.connection.rollback()
+        # What a revision makes of it, having caught it, says less.
+        why = step.stop or told(error)
+        return {"error": why, "state": state, "where": where, "at": step.at, "sql": step.said, "open": step.open, "gone": gone}
 
     def drift(self) -> dict[str, Any]:
         """Compare the models with the database."""

@@ -15,6 +15,8 @@ from sluice.systems.alembic_child.lines import Lines
 # Rows are changed often, and have nothing that must not be rehearsed.
 ROWS = re.compile(r"\s*(select|insert|update|delete|with|show|commit)\b", re.IGNORECASE)
 COMMIT = re.compile(r"\s*commit\b", re.IGNORECASE)
+# SQLAlchemy itself asks so for settings.
+SHOW = re.compile(r"\s*show\b", re.IGNORECASE)
 TEXT = re.compile(r"'(?:[^']|'')*(?:'|$)|\$(\w*)\$.*?(?:\$\1\$|$)", re.DOTALL)
 SHOWN = 60
 
@@ -84,7 +86,7 @@ class Step:
 
     def raw(self, sql: str) -> None:
         """Ask before what is sent past SQLAlchemy, too."""
-        if self.ours:
+        if self.ours or SHOW.match(sql):
             return
         if sql != self.announced:
             self.before(self.connection, sql)
