@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # started by path, as `make bench` does
 
-from bench import abort, back, backup, gate, preview, restore, traffic  # noqa: E402
+from bench import abort, back, backup, gate, kill, preview, restore, traffic  # noqa: E402
 from bench.measure import Measure, say  # noqa: E402
 
 REPORT = HERE / "report.json"
@@ -28,6 +28,7 @@ BENCHES: dict[str, Callable[[int], Measure]] = {
     "preview_ratio": preview.demo,
     "preview_scale_ratio": preview.scale,
     "abort_ms": abort.measure,
+    "kill_switch_s": kill.measure,
     "return_s": back.measure,
     "failed_requests": traffic.measure,
     "gate_50_checks_s": gate.measure,
