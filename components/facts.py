@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import re
 import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pulumi
@@ -16,6 +14,7 @@ import pulumi
 from sluice.components.stack import Stack
 from sluice.core.database import Database
 from sluice.core.errors import ConfigError, SluiceError
+from sluice.core.journal import Source
 from sluice.core.migration.alembic import Alembic
 from sluice.core.plan import Plan
 from sluice.core.requirement import Fact
@@ -23,6 +22,7 @@ from sluice.core.settings import Ask, Given, Leave, Permission, ask, closed, lea
 from sluice.core.settings.tree import RELEASE, path
 from sluice.core.spec import Spec
 from sluice.core.store import Store
+from sluice.systems import actor
 
 # Of all revisions there are: the last are those that somebody means.
 SHOWN = 10
@@ -127,23 +127,14 @@ def record(stack: Stack, plan: Plan) -> dict[str, Any]:
         "services": services,
         "schema": release.schema_,
         "approvals": spent,
-        "git": _commit(),
-        "by": _who(),
+        "git": actor.commit(Path.cwd()),
+        "by": actor.user(),
     }
 
 
-def _who() -> str:
-    """Return who deploys: a name, or a number where there is none (containers)."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
-
-
-def _commit() -> str | None:
-    """Return the commit of the program that deploys; None outside a repository."""
-    asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or None if asked.returncode == 0 else None
+def source(journal: str) -> Source:
+    """Return where this update writes down what happens, and as whom. Updates of one release are told apart by a random word."""
+    return Source(path=journal, stack=pulumi.get_stack(), run=token_hex(4), actor=actor.here(Path.cwd()))
 
 
 def declared(migrations: str | Path | Alembic) -> dict[str, Any]:

@@ -82,7 +82,13 @@ def judge(check: Check, reading: Reading) -> Verdict:
         return Verdict.of(check.name, Outcome.INCONCLUSIVE, few, check.severity)
     held = check.limit.holds(reading.value)
     text = sentence(check, reading, check.limit.is_ if held else OPPOSITE[check.limit.is_])
-    return Verdict.of(check.name, Outcome.PASSED if held else Outcome.FAILED, text, check.severity)
+    return Verdict.of(check.name, Outcome.PASSED if held else Outcome.FAILED, text, check.severity, observed(check, reading))
+
+
+def observed(check: Check, reading: Number) -> str:
+    """Say what was observed, with its evidence."""
+    evidence = f" ({reading.evidence})" if reading.evidence else ""
+    return f"{show(reading.value, check.limit.unit)}{evidence}"
 
 
 def sentence(check: Check, reading: Number, relation: str) -> str:

@@ -30,17 +30,18 @@ RANK = {Outcome.PASSED: 0, Outcome.INCONCLUSIVE: 1, Outcome.ERRORED: 2, Outcome.
 
 
 class Verdict(Value):
-    """What one check came to, with the sentence that says why."""
+    """What one check came to, with the sentence that says why; `seen` is what was observed, as people read it, where it is one value."""
 
     check: str
     outcome: Outcome
     text: str
     severity: Severity = Severity.P2
+    seen: str = ""
 
     @classmethod
-    def of(cls, check: str, outcome: Outcome, text: str, severity: Severity = Severity.P2) -> Verdict:
+    def of(cls, check: str, outcome: Outcome, text: str, severity: Severity = Severity.P2, seen: str = "") -> Verdict:
         """Build a verdict from its parts in the order they are spoken."""
-        return cls(check=check, outcome=outcome, text=text, severity=severity)
+        return cls(check=check, outcome=outcome, text=text, severity=severity, seen=seen)
 
     @property
     def passed(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -21,6 +20,7 @@ from sluice.core.update import encrypted
 from sluice.history.pulumi import Pulumi, typed
 from sluice.history.stack import Stack
 from sluice.systems import files
+from sluice.systems.actor import commit
 
 # What a stack's file says beside its config: how its secrets are encrypted.
 HEADER = ("encryptionsalt", "secretsprovider", "encryptedkey")
@@ -107,12 +107,6 @@ def notes(stack: Stack, past: Past) -> list[str]:
     if not then or not here or then == here:
         return []
     return [f"the program is at commit {here[:SHORT]}, and was at {then[:SHORT]} when '{past.id}' was proven: the one that is here runs"]
-
-
-def commit(folder: Path) -> str | None:
-    """Return the commit of the program that is here; None outside a repository."""
-    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or None if asked.returncode == 0 else None
 
 
 def shown(commands: Sequence[Sequence[str]]) -> list[str]:

@@ -25,6 +25,9 @@ class BackupProvider(Hook):
     all else of `rollout.backup` (core.settings.rollout). Outputs: `backups`, ids by database; `lines`, a sentence each.
     """
 
+    moment = "backup"
+    told = ("backups", "lines")
+
     def update(self, _id: str, _olds: Any, _news: Any) -> UpdateResult:
         """Run again, and keep what an earlier attempt at the same release has saved."""
         outs = self._outs(_news)

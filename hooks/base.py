@@ -23,10 +23,15 @@ class Hook(ResourceProvider):
     it was held, {} when it was not: a step that comes after it then rests).
     Subclasses define `run`; it returns their own outputs, and raises a SluiceError on failure. Outputs beside those are `release` and the
     inputs named in `echoed`, which a delete needs: all others would be carried through every update that changes nothing.
+    While the release is unsettled there is `journal` (core.journal.Source as text), where the step's `moment` is written down, with those
+    of its outputs that `told` names.
     """
 
     serialize_as_secret_always = False
     echoed: tuple[str, ...] = ()
+    # An input of that name says it for steps that are made for several moments.
+    moment = ""
+    told: tuple[str, ...] = ()
 
     def configure(self, req: ConfigureRequest) -> None:
         """Let the process end with its deployer; the engine calls this once, when it loads the provider."""
@@ -58,9 +63,18 @@ class Hook(ResourceProvider):
         # Imported late for the reason in the module's docstring.
         from sluice.hooks import failure
 
-        with deployer.call(), failure.reported(props):
-            own = self.rest(props) if props.get("held") else self.run(props)
-            return {name: props[name] for name in ("release", *self.echoed)} | own
+        given = {"moment": self.moment, **props}
+        with deployer.call(), failure.reported(given):
+            return {name: props[name] for name in ("release", *self.echoed)} | self._run(given)
+
+    def _run(self, props: Props) -> Props:
+        from sluice.core.journal import Happened
+        from sluice.hooks import journal
+
+        journal.say(props, Happened.BEGAN)
+        own = self.rest(props) if props.get("held") else self.run(props)
+        journal.say(props, Happened.PASSED, "", {name: own[name] for name in self.told if own.get(name)})
+        return own
 
 
 def due(olds: Props, news: Props) -> bool:

@@ -18,6 +18,9 @@ class CanaryProvider(Hook):
     the splitter knows.
     """
 
+    moment = "canary"
+    told = ("steps",)
+
     echoed = ("split",)
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
@@ -54,12 +57,15 @@ def _home(split: Props) -> bool:
 
 def _climb(props: Props) -> Props:
     from sluice.core.rollout import Rollout
+    from sluice.core.tape import Tape
+    from sluice.hooks import journal
     from sluice.hooks.stop import Stop, WatchedClock
     from sluice.systems import splits
     from sluice.systems.climb import Climb
 
-    split = splits.open(props["split"])
-    climb = Climb(Rollout.read(props["rollout"]), split, WatchedClock(Stop(), split.beat), notify=props.get("notify") or [])
+    split, rollout = splits.open(props["split"]), Rollout.read(props["rollout"])
+    told = {"notify": props.get("notify") or [], "tape": Tape(rollout, journal.writer(props))}
+    climb = Climb(rollout, split, WatchedClock(Stop(), split.beat), **told)
     steps = climb.run()
     return {"steps": steps, "held": climb.hold.shown(props["release"]) if climb.hold else {}}
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from sluice.core.errors import SluiceError, Superseded
+from sluice.core.journal import Happened
+from sluice.hooks import journal
 
 Props = Mapping[str, Any]
 
@@ -34,7 +36,8 @@ def story(error: SluiceError, props: Props) -> str:
     # After a takeover the split is somebody else's.
     back = [] if isinstance(error, Superseded) else _tried("AND TRAFFIC IS NOT BACK", lambda: _fallback(error, props))
     told = f"{type(error).__name__}: {'; '.join([why, *back])}"
-    notes = back + _tried("webhooks not told", lambda: _told(told, props))
+    # Before anybody is told: that may take its time, and this call may be killed in it.
+    notes = back + _written(told, props) + _tried("webhooks not told", lambda: _told(told, props))
     # Several lines stay several lines.
     between = "\n" if "\n" in why else "; "
     return between.join([why, *notes, *_tried("contacts not known", lambda: _next(props))])
@@ -56,7 +59,11 @@ def _fallback(error: SluiceError, props: Props) -> list[str]:
     from sluice.systems.splits import abort
 
     abort(dict(props["fallback"]), str(error))
-    return ["traffic is back on the live version"]
+    return ["traffic is back on the live version", *journal.note(props, Happened.ABORTED, str(error), {"weight": 0})]
+
+
+def _written(text: str, props: Props) -> list[str]:
+    return journal.note(props, Happened.FAILED, text, {"contacts": list(props.get("contacts") or [])})
 
 
 def _told(text: str, props: Props) -> list[str]:
@@ -64,7 +71,8 @@ def _told(text: str, props: Props) -> list[str]:
         return []
     from sluice.systems import webhook
 
-    return webhook.tell(props["notify"], text, _fields(props))
+    missed = webhook.tell(props["notify"], text, _fields(props))
+    return [*missed, *journal.told(props, text, missed)]
 
 
 def _fields(props: Props) -> dict[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, Resource
 
+from sluice.hooks import journal
 from sluice.hooks.base import Hook, Props, due, unknown
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from sluice.core.clock import Clock
     from sluice.core.gate import Gate as Rules
     from sluice.core.verdict import Verdict
+
+    Told = Callable[[Sequence[Verdict], Sequence[Check]], None]
 
 # How often a gate looks up while slow checks are being answered, in seconds: told to stop, it ends within one.
 GLANCE = 0.05
@@ -43,7 +47,8 @@ class GateProvider(Hook):
             return {"verdicts": []}
         from sluice.hooks.stop import Stop, WatchedClock
 
-        return {"verdicts": [verdict.text for verdict in wait(rules(props), WatchedClock(Stop()))]}
+        found = wait(rules(props), WatchedClock(Stop()), told=partial(journal.judged, props))
+        return {"verdicts": [verdict.text for verdict in found]}
 
 
 class Gate(Resource, module="sluice", name="Gate"):
@@ -63,8 +68,8 @@ def rules(props: Props) -> Rules:
     return Rules.read({"subject": props["release"], **given})
 
 
-def wait(gate: Rules, clock: Clock, ask: Callable[[Check], Verdict] | None = None) -> list[Verdict]:
-    """Return the verdicts of the round that opened the gate; raise GateFailed when there was none."""
+def wait(gate: Rules, clock: Clock, ask: Callable[[Check], Verdict] | None = None, *, told: Told | None = None) -> list[Verdict]:
+    """Return the verdicts of the round that opened the gate; raise GateFailed when there was none. `told` gets the last round's."""
     from sluice.core.errors import GateFailed
     from sluice.core.gate import State, Vigil, explain
     from sluice.core.wait import until
@@ -79,6 +84,8 @@ def wait(gate: Rules, clock: Clock, ask: Callable[[Check], Verdict] | None = Non
             deadline=gate.deadline,
             poll=gate.poll,
         )
+    if told:
+        told(vigil.verdicts, gate.checks)
     if state is not State.OPEN:
         raise GateFailed(explain(vigil, clock.now() - begun))
     return vigil.verdicts

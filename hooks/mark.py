@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import DiffResult, Resource
 
+from sluice.hooks import journal
 from sluice.hooks.base import Hook, Props, due
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ class MarkProvider(Hook):
     and optionally `smoke`, the `journeys`, `targets` and `databases` of `hooks.smoke`.
     Outputs: `passed`, and `verdicts`, a sentence a check.
     """
+
+    moment = "mark"
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
         """Report a change when marks are due, with every new release, and when the last one's are still here: its update was cut short."""
@@ -78,7 +82,7 @@ def look(props: Props, clock: Clock) -> list[Verdict]:
         SmokeProvider().run({**props["smoke"], "release": props["release"]})
     clock.wait(sight.begun + props["window"] - clock.now())
     rules = {"moment": Moment.MARK, "subject": _subject(props), "checks": props["checks"], "deadline": props["patience"]}
-    return wait(Gate.read({**rules, "on": On(failed="fail")}), clock, sight.verdict)
+    return wait(Gate.read({**rules, "on": On(failed="fail")}), clock, sight.verdict, told=partial(journal.judged, props))
 
 
 def _subject(props: Props) -> str:

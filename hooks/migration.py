@@ -29,6 +29,8 @@ class MigrationProvider(Hook):
     phases, by 'database/key' (`core.migration.file.key`); `lines`, what ran.
     """
 
+    told = ("revisions", "seconds", "lines")
+
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
         """Run for an unsettled release; and once for a settled one that comes back after an update to another one that did not end."""
         back = _news.get("phase") == "expand" and _olds.get("release") != _news["release"]

@@ -23,13 +23,16 @@ class NotifyProvider(Hook):
 
 
 def _tell(props: Props) -> list[str]:
+    from sluice.hooks import journal
     from sluice.hooks.failure import locate
     from sluice.systems import webhook
 
     try:
-        return webhook.tell(props.get("notify") or [], props["text"], props.get("fields") or {})
+        missed = webhook.tell(props.get("notify") or [], props["text"], props.get("fields") or {})
     except Exception as error:
         return [locate(error)]
+    # A message is part of no step, and the moment for them is the record.
+    return [*missed, *(journal.told({**props, "moment": "record"}, props["text"], missed) if props.get("notify") else [])]
 
 
 class Notify(Resource, module="sluice", name="Notify"):

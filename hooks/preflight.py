@@ -28,6 +28,8 @@ class PreflightProvider(Hook):
     inputs of a `hooks.restore`), and `split`, a runtime's descriptor, with `until`, the weight at which a keeper is to hold the release.
     """
 
+    moment = "preflight"
+
     def check(self, _olds: Any, news: Any) -> CheckResult:
         """Refuse, in preview already, checks that could never be asked."""
         return CheckResult(news, failures(news) if due(_olds, news) else [])

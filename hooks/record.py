@@ -19,6 +19,8 @@ class RecordProvider(Hook):
     last 20, newest first, a line each (`core.record.Record.text`); `live`, the first of them as data.
     """
 
+    moment = "record"
+
     def run(self, props: Props) -> Props:
         """Write it down, with the time."""
         from datetime import UTC, datetime

@@ -25,6 +25,9 @@ class RestoreProvider(Hook):
     'database/nonce'; `lines`, what was said.
     """
 
+    moment = "restore"
+    told = ("lines",)
+
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
         """Report a change while the release is not settled, and where a settled one has a new instruction."""
         return DiffResult(changes=unknown(_news) or due(_olds, _news) or bool(_new(_olds, _news)))

@@ -27,6 +27,9 @@ class SmokeProvider(Hook):
     for all steps together. Output: `warnings`, what went wrong in steps that are not critical.
     """
 
+    moment = "smoke"
+    told = ("warnings",)
+
     def check(self, _olds: Any, news: Any) -> CheckResult:
         """Refuse, in preview already, journeys that could never be walked; a settled release's are not looked at."""
         return CheckResult(news, [] if news.get("settled") is True else failures(news))

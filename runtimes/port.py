@@ -102,7 +102,8 @@ class Runtime(Protocol):
     a failed create leaves nothing behind and raises RuntimeFailed in one line; what has died is started again by a plain `up`; a second
     `up` and a refresh change nothing; destroying leaves no process. Names are unique within a stack.
     `flags` is the file from which every version reads its feature flags (a JSON object of booleans), as SLUICE_FLAGS; `backups` the
-    folder of the stack's backups, which outlives a destroy as data do.
+    folder of the stack's backups, which outlives a destroy as data do. `journal` is the file, on the machine that deploys, in which is
+    written down what happens; it is known before anything runs, and outlives a destroy too.
     `replicas` is how many of one version it can run; None: any number. `keeper` says whether a keeper (sluice.systems.keeper) runs beside
     every front door: whatever dies, it, or what starts it again, takes traffic back that nobody watches. Without one no update can end on
     the way (`rollout.until`).
@@ -111,6 +112,10 @@ class Runtime(Protocol):
     @property
     def flags(self) -> Output[str]:
         """Return the path of the flags' file."""
+
+    @property
+    def journal(self) -> str:
+        """Return the path of the journal; whoever writes the first line makes the file."""
 
     @property
     def backups(self) -> Output[str]:

@@ -9,10 +9,12 @@ from typing import Any
 from sluice.core.check import Check
 from sluice.core.clock import Clock
 from sluice.core.errors import GateFailed, Interrupted, SluiceError, Superseded, Unreachable
+from sluice.core.figures import Figures
 from sluice.core.ladder import RETREATING, Abort, Confirmed, Handed, Judged, Phase, Shifted, State, advance, begin, keep
 from sluice.core.lease import Hold, Lease
 from sluice.core.rollout import Rollout
 from sluice.core.settings.duration import text
+from sluice.core.tape import Tape
 from sluice.core.traffic import WINDOW, Traffic
 from sluice.core.verdict import Outcome, Verdict, worst
 from sluice.core.wait import until
@@ -42,8 +44,10 @@ class Climb:
         *,
         ask: Callable[[Check], Verdict] = ask.verdict,
         notify: Sequence[Mapping[str, Any]] = (),
+        tape: Tape | None = None,
     ) -> None:
         self.rollout, self.split, self.clock, self.ask = rollout, split, clock, ask
+        self.tape = tape or Tape(rollout)
         self.traffic = Traffic(rollout)
         self.watch = Watch(rollout.checks)
         self.others = [check for check in rollout.checks if not check.ask.startswith("split.")]
@@ -118,6 +122,9 @@ class Climb:
         if state.phase is Phase.CONFIRM:
             self.traffic.begin()
             self._look(at)
+            self.tape.shift(at, state.rung.weight)
+        else:
+            self._leave(at, state.why)
         return advance(state, Confirmed(at))
 
     def _handed(self, state: State) -> State:
@@ -136,12 +143,21 @@ class Climb:
         since = self.hold.since if self.hold and self.hold.weight == weight else self.clock.now()
         return Hold(weight=weight, since=since, until=since + self.rollout.hold)
 
+    def _leave(self, at: float, why: str) -> None:
+        """Tell the tape what was answered until the end; whatever it meets, the traffic is back."""
+        with suppress(SluiceError):
+            self.tape.look(at, self._figures())
+        self.tape.leave(at, why)
+
     def _judged(self, state: State) -> State:
         self.clock.wait(self.rollout.poll)
         if not self.keeping and self.clock.now() - self.begun > self.rollout.deadline:
             return advance(state, Abort(f"not at the top within {self.rollout.deadline:.0f} s"))
         verdicts = self._verdicts()
         after = advance(state, Judged(self.clock.now(), worst(verdicts), self.traffic.samples, reason(verdicts)))
+        # A step that is kept goes on being judged: it is not over.
+        phase = Phase.SOAK if self.keeping and after.phase is Phase.HELD else after.phase
+        self.tape.judge(self.clock.now(), verdicts, state.rung.weight, phase)
         if after.phase in (Phase.SHIFT, Phase.PASSED, Phase.HELD) and not self.keeping:
             told = "; ".join(verdict.text for verdict in verdicts)
             self.lines.append(f"{_place(state)}: {self.traffic.samples} requests; {told}")
@@ -157,8 +173,12 @@ class Climb:
         return seen
 
     def _look(self, at: float) -> None:
-        versions = [version for pair in self.rollout.pairs for version in (pair.canary, pair.live) if version]
-        self.traffic.see(at, self.split.figures(versions))
+        figures = self._figures()
+        self.traffic.see(at, figures)
+        self.tape.look(at, figures)
+
+    def _figures(self) -> dict[str, Figures]:
+        return self.split.figures([version for pair in self.rollout.pairs for version in (pair.canary, pair.live) if version])
 
     def _answers(self) -> list[Verdict]:
         """Put the other questions, all at once, and keep looking up while they are answered."""

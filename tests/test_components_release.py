@@ -12,10 +12,11 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
-from sluice.components import Release, ReleaseArgs, ServiceArgs, Stack
+from sluice.components import Release, ReleaseArgs, ServiceArgs, Stack, facts
 from sluice.components.marks import At
 from sluice.core.check import Check, Limit
 from sluice.core.contract import Terms
+from sluice.core.journal import Actor, Source
 from sluice.core.ladder import weights
 from sluice.core.plan import text
 from sluice.core.record import Record
@@ -257,6 +258,15 @@ def test_a_version(shop: Shop, world: World):
 
 
 OWN = {"notify": [], "contacts": []}
+SOURCE = Source(path="/journal.jsonl", stack="production", run="r1", actor=Actor(user="ada", host="here"))
+# What steps that run are given; without it nothing is written down, and a settled release costs nothing.
+RUNS = {**OWN, "journal": SOURCE.text}
+
+
+@pytest.fixture(autouse=True)
+def source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever tests is always the same."""
+    monkeypatch.setattr(facts, "source", lambda path: SOURCE.model_copy(update={"path": path}))
 
 
 def routes(shop: Shop, live: str | None, canary: str | None) -> list[dict[str, Any]]:
@@ -276,7 +286,7 @@ def test_preflight(shop: Shop, world: World):
     """Preflight is given what must be so and the whole plan; the baseline, where traffic belongs without this release."""
     shop.more = {"requirements": Requirement(memory_free_bytes=1)}
     release = shop.release(shop.stack("2", proven=[shop.record("1")]))
-    told = {**OWN, "release": release.plan.release, "settled": False}
+    told = {**RUNS, "release": release.plan.release, "settled": False}
     given = dict(world["shop-preflight"].inputs)
     assert [one["store"]["dbname"] for one in given.pop("databases")] == ["shop"]
     assert (given.pop("when"), given.pop("ask")["release"]) == ("pending", release.plan.release)
@@ -356,7 +366,7 @@ def test_gates(shop: Shop, world: World):
     release = shop.release(shop.stack("2", proven=[shop.record("1")], rollout={"deadlines": {"health": "90s"}}))
     given = dict(world["shop-health-gate"].inputs)
     checks = {check["name"]: check for check in given.pop("checks")}
-    assert given == {**OWN, "release": release.plan.release, "settled": False, "moment": "health", "deadline": 90}
+    assert given == {**RUNS, "release": release.plan.release, "settled": False, "moment": "health", "deadline": 90}
     assert {name: check["of"] for name, check in checks.items()} == {
         "web is well": {"url": "http://web-2/health"},
         "api is well": {"url": "http://api-2/health"},
@@ -370,7 +380,14 @@ def test_smoke(shop: Shop, world: World):
     shop.more = {"journeys": journeys}
     release = shop.release(shop.stack("2", proven=[shop.record("1")]))
     store = {"host": "127.0.0.1", "port": 5432, "user": "sluice", "passfile": "/pass", "dbname": "shop"}
-    shared = {**OWN, "release": release.plan.release, "settled": False, "journeys": journeys, "databases": {"shop": store}, "deadline": 180}
+    shared = {
+        **RUNS,
+        "release": release.plan.release,
+        "settled": False,
+        "journeys": journeys,
+        "databases": {"shop": store},
+        "deadline": 180,
+    }
     direct, through = dict(world["shop-smoke-journeys"].inputs), dict(world["shop-front-journeys"].inputs)
     assert direct == {**shared, "targets": {"web": "http://web-2", "api": "http://api-2"}}
     assert by(through.pop("fallback").pop("routes")) == by(routes(shop, "1", None))
@@ -455,6 +472,7 @@ def test_outputs(shop: Shop, world: World):
         "live": {"id": "r", "at": "2025-11-27T12:00:00Z"},
         "proven": ["release r"],
         "flags": "/flags.json",
+        "journal": "/journal.jsonl",
         "databases": {"shop": {"host": "127.0.0.1", "port": 5432, "dbname": "shop"}},
         "held": {},
         "marks": {
@@ -626,7 +644,7 @@ def test_a_mark_that_is_due(shop: Shop, world: World):
     smoke = {"journeys": [{"name": "home", "steps": []}], "databases": {"shop": store}, "deadline": 180}
     one = shop.stack("1").settings.release.id
     assert given == {
-        **OWN,
+        **RUNS,
         "release": release.plan.release,
         "settled": True,
         "moment": "mark",

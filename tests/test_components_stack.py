@@ -91,7 +91,7 @@ def test_contract(world: World, exported: dict[str, Any]):
     configure({"version": "2"})
     world.run(lambda: program(Program(), services={"web"}))
     assert exported == {name: f"the {name}" for name in NAMES}
-    assert set(NAMES) == {"contract", "terms", "url", "endpoints", "live", "proven", "flags", "databases", "held", "marks"}
+    assert set(NAMES) == {"contract", "terms", "url", "endpoints", "live", "proven", "flags", "journal", "databases", "held", "marks"}
 
 
 def test_promise(world: World, exported: dict[str, Any]):

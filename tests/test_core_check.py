@@ -54,7 +54,9 @@ def test_holds(is_: str, limit: float | str, holds: float | str, breaks: float |
 )
 def test_a_failure_says_what_was_seen(is_: str, value: float | str, seen: float | str, text: str):
     """The sentence of a failure turns the condition round: it is true as it stands."""
-    assert judge(check(is_, value), Number(value=seen)) == Verdict.of("q", Outcome.FAILED, text, Severity.P1)
+    verdict = judge(check(is_, value), Number(value=seen))
+    assert verdict == Verdict.of("q", Outcome.FAILED, text, Severity.P1, verdict.seen)
+    assert text.startswith(f"q {verdict.seen} ")
 
 
 def test_not_a_number():

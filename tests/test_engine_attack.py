@@ -304,7 +304,7 @@ def test_destroy_and_up_again(planted: Engine) -> None:
     assert result.ok, result.out
     assert {answer for answer in answers if not answer.endswith("Error")} == {"1", "no version is live yet\n"}
     assert planted.processes() == []
-    assert sorted(path.name for path in home.root.iterdir()) == ["postgres", "secrets"]
+    assert sorted(path.name for path in home.root.iterdir()) == ["journal.jsonl", "postgres", "secrets"]
     assert [path.name for path in (home.root / "secrets").iterdir()] == ["secret-database-server.pgpass"]
 
     with socket.socket() as stranger:

@@ -15,6 +15,7 @@ from sluice.history import facts
 from sluice.history.pulumi import Pulumi
 from sluice.history.stack import Stack
 from sluice.systems import files
+from sluice.systems.actor import commit
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -54,7 +55,7 @@ def test_commit(tmp_path: Path):
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
     for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
         subprocess.run([*git, *words], cwd=tmp_path, check=True)
-    here = facts.commit(tmp_path) or ""
+    here = commit(tmp_path) or ""
     assert facts.notes(seen, target) == [
         f"the program is at commit {here[:12]}, and was at abc123 when '1-a' was proven: the one that is here runs"
     ]

@@ -68,7 +68,8 @@ class Data:
             checks=checks,
             deadline=on.rollout.deadlines.health,
             heard=self._heard(),
-            common={**on.own, **more},
+            # A settled release is restored too, when somebody asks for it.
+            common={**on.own, **(on.journal if on.instructions else {}), **more},
             opts=on.below(after, self.server.store.resource),
         )
 

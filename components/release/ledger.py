@@ -46,7 +46,7 @@ def mark(on: Scope, doors: Doors, versions: Versions, data: Data, after: Sequenc
     """Look at a live release again, after all else: a mark that fails must keep nothing from being repaired."""
     passed, owed = marks.passed(on.stack) if on.plan.settled else {}, due(on)
     asked = _looked(on, doors, versions, data) if owed else {}
-    return Mark(f"{on.name}-mark", {**on.own, "passed": passed, "due": owed, **asked}, on.below(*after))
+    return Mark(f"{on.name}-mark", {**on.bare, "passed": passed, "due": owed, **asked}, on.below(*after))
 
 
 def _looked(on: Scope, doors: Doors, versions: Versions, data: Data) -> dict[str, Any]:
@@ -58,6 +58,7 @@ def _looked(on: Scope, doors: Doors, versions: Versions, data: Data) -> dict[str
 
     wants = marks.wants(on.stack)
     return {
+        **on.journal,
         "moment": Moment.MARK.value,
         "versions": running.apply(lambda found: list(found.values())),
         "checks": pulumi.Output.all(running, data.stores).apply(checks),

@@ -84,6 +84,7 @@ def _outputs(on: Scope, doors: Doors, data: Data, record: Record, mark: Mark) ->
         "live": record.live,
         "proven": record.proven,
         "flags": on.runtime.flags,
+        "journal": on.runtime.journal,
         "databases": data.outputs,
         "held": {} if on.plan.settled else doors.held,
         "marks": pulumi.Output.all(record.live, mark.passed, mark.verdicts).apply(lambda known: _marks(on, *known)),

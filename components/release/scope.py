@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pulumi
 
-from sluice.components import contract
+from sluice.components import contract, facts
 from sluice.components.base import Component
 from sluice.components.release.args import ReleaseArgs
 from sluice.components.stack import Stack
@@ -39,8 +40,8 @@ class Scope:
         return {"release": self.plan.release, "settled": self.plan.settled}
 
     @property
-    def own(self) -> dict[str, Any]:
-        """Return what every hook of this release is given."""
+    def bare(self) -> dict[str, Any]:
+        """Return what every hook of this release is given, whatever it does."""
         return self.step | {"notify": self.rollout.webhooks, "contacts": [contact.wire() for contact in self.rollout.chain]}
 
     @property
@@ -52,6 +53,16 @@ class Scope:
     def terms(self) -> Terms:
         """Return what the stack promises to others once the release is live."""
         return contract.terms(self.stack, self.plan, self.args.databases)
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """Return what every step of this release is given."""
+        return self.bare | ({} if self.plan.settled else self.journal)
+
+    @cached_property
+    def journal(self) -> dict[str, str]:
+        """Return where steps that run write down what happens; those of a settled release do not run, and are not told."""
+        return {"journal": facts.source(self.runtime.journal).text}
 
     def below(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         """Return a part's options: below the release, and after those."""

@@ -50,6 +50,11 @@ class Folder:
         """Return the folder that Envoy watches."""
         return self.root / "front"
 
+    @property
+    def journal(self) -> Path:
+        """Return the file in which is written down what happens."""
+        return self.root / "journal.jsonl"
+
     def conf(self, name: str) -> Path:
         """Return a program's supervisord configuration."""
         return self.root / "conf.d" / f"{name}.ini"

@@ -11,6 +11,7 @@ import pulumi
 from pulumi import Output, Resource, ResourceOptions
 
 from sluice.runtimes.port import Front, Ran, Running, Spec, Store, Text
+from sluice.runtimes.process.folder import Folder
 from sluice.runtimes.process.job import DEADLINE, Job
 from sluice.runtimes.process.postgres import CONNECTIONS, Postgres
 from sluice.runtimes.process.program import Program
@@ -58,6 +59,11 @@ class Process:
     def flags(self) -> Output[str]:
         """See the port."""
         return self.root.apply(lambda root: str(Path(root) / "flags.json"))
+
+    @property
+    def journal(self) -> str:
+        """See the port."""
+        return str(Folder(self.place.expanduser().absolute()).journal)
 
     @cached_property
     def backups(self) -> Output[str]:

@@ -62,7 +62,7 @@ class SupervisorProvider(Provider):
         """Leave all as it is: what is in the folder may be older than this stack's state."""
 
     def stop(self, props: Props) -> None:
-        """End supervisord and every program of the stack; remove all but the data of databases, their passwords, and backups."""
+        """End supervisord and every program of the stack; remove all but the data of databases, their passwords, backups, the journal."""
         folder = Folder(Path(props["root"]))
         sweep(folder)
         _clear(folder)
@@ -141,6 +141,7 @@ def _clear(folder: Folder) -> None:
     shutil.rmtree(folder.sockets, ignore_errors=True)
     kept = {"postgres", "secrets"} if any((folder.root / "postgres").glob("*")) else set()
     kept |= {"backups"} if any((folder.root / "backups").glob("*")) else set()
+    kept |= {folder.journal.name} if folder.journal.exists() else set()
     for path in folder.root.glob("*"):
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()

@@ -1,0 +1,81 @@
+"""How a hook writes to the stack's journal. A line that cannot be written is a warning: it fails nothing and holds nothing up for long."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sluice.core.check import Check
+    from sluice.core.journal import Happened
+    from sluice.core.tape import Write
+    from sluice.core.verdict import Verdict
+
+Props = Mapping[str, Any]
+
+
+def note(props: Props, event: Happened, text: str = "", figures: Mapping[str, Any] | None = None, *, at: float | None = None) -> list[str]:
+    """Write one event of a step, at a time in seconds since the epoch (now); return a warning where that was not possible.
+
+    Without the input `journal` (core.journal.Source as text) there is nothing to write to: of a settled release, or of a hook on its own.
+    """
+    if not props.get("journal") or not moment(props):
+        return []
+    from sluice.core.errors import Unreachable
+    from sluice.hooks.failure import locate
+
+    try:
+        _write(props, {"event": event, "text": text, "figures": dict(figures or {})}, at)
+    except Unreachable as error:
+        return [str(error)]
+    except Exception as error:
+        return [f"the journal was not written: {locate(error)}"]
+    return []
+
+
+def _write(props: Props, said: Mapping[str, Any], at: float | None) -> None:
+    import time
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from sluice.core.journal import Event, Source
+    from sluice.systems import journal
+
+    source = Source.parse(props["journal"])
+    when = datetime.fromtimestamp(time.time() if at is None else at, UTC)
+    shared = {"stack": source.stack, "run": source.run, "actor": source.actor, "release": props["release"], "moment": moment(props)}
+    journal.append(Path(source.path), Event.read({**shared, "at": when, **said}).line(journal.secrets(props)))
+
+
+def moment(props: Props) -> str:
+    """Return which moment a step is; "" of one that is none (a notice)."""
+    # Migrations call it their phase.
+    return str(props.get("moment") or props.get("phase") or "")
+
+
+def say(props: Props, event: Happened, text: str = "", figures: Mapping[str, Any] | None = None, *, at: float | None = None) -> None:
+    """Write one event, and show a warning as a message of the update."""
+    for warning in note(props, event, text, figures, at=at):
+        print(warning, file=sys.stderr, flush=True)
+
+
+def told(props: Props, text: str, missed: Sequence[str]) -> list[str]:
+    """Write whom a message was posted to, and where it did not arrive; return a warning as `note` does."""
+    from sluice.core.journal import Happened
+
+    return note(props, Happened.TOLD, text, {"to": [hook["kind"] for hook in props.get("notify") or []], "missed": list(missed)})
+
+
+def judged(props: Props, verdicts: Sequence[Verdict], checks: Sequence[Check]) -> None:
+    """Write what a gate has come to, check by check."""
+    if not props.get("journal"):
+        return
+    from sluice.core.journal import Happened, row
+
+    say(props, Happened.JUDGED, "", {"verdicts": [row(one, check) for one, check in zip(verdicts, checks, strict=True)]})
+
+
+def writer(props: Props) -> Write:
+    """Return what a climb writes with."""
+    return lambda at, event, text, figures: say(props, event, text, figures, at=at)
