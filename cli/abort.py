@@ -10,16 +10,19 @@ if TYPE_CHECKING:
     from sluice.history.stack import Stack
 
 
-def abort(stack: options.StackName = None, cwd: options.Folder = options.HERE) -> None:
+def abort(message: options.Why = "", stack: options.StackName = None, cwd: options.Folder = options.HERE) -> None:
     """Take the traffic from a version that is not proven, then the release from config. A running `pulumi up` loses the traffic, and fails.
 
     In plain Pulumi: Ctrl-C in `pulumi up`, write back the live release, and `pulumi up`.
     """
+    from sluice.cli.journal import note
+    from sluice.core.moment import Moment
     from sluice.history.pulumi import find
     from sluice.history.stack import look
 
     seen = look(find(cwd.resolve(), stack))
     world(seen)
+    note(seen, Moment.ABORT, message or "sluice abort")
     config(seen)
 
 

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from sluice.cli import abort, backup, check, doctor, history, plan, promote, release, repair, rollback, say, status
+from sluice.cli import abort, backup, check, doctor, history, plan, promote, release, repair, report, rollback, say, status
 from sluice.core.errors import SluiceError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ for verb in (
     doctor.doctor,
     check.check,
     backup.backup,
+    report.report,
 ):
     app.command()(verb)
 

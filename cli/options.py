@@ -29,6 +29,7 @@ Trouble = Annotated[
 ]
 Rate = Annotated[float | None, typer.Option("--rate", help="The share of requests that fail, 0 to 1, for `--symptom errors`.")]
 Severity = Annotated[str | None, typer.Option("--severity", help="P0 to P3, where people know better than the table.")]
+Why = Annotated[str, typer.Option("--message", "-m", help="Why, in your words: for the journal, and the report.", show_default=False)]
 
 HERE = Path()
 

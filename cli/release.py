@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli import ends, options, say
+from sluice.cli import ends, journal, options, say
 from sluice.cli.plan import make, orders, show
 from sluice.cli.rollback import confirm, run
 
@@ -31,6 +31,7 @@ def release(
     schema: Schema = [],  # noqa: B006
     severity: Level = None,
     no_revert: Keep = False,
+    message: options.Why = "",
     yes: options.Yes = False,
     stack: options.StackName = None,
     cwd: options.Folder = options.HERE,
@@ -51,7 +52,7 @@ def release(
         if locks := held(pulumi, pulumi.backend()):
             raise Refused([f"{lock}; nothing was touched" for lock in locks])
         words = pulumi.argv("config", "set-all", "--path", *settings(version, kind, schema))
-        up = pulumi.argv("up", "--yes", "--skip-preview", "--message", f"release {version}")
+        up = pulumi.argv("up", "--yes", "--skip-preview", "--message", f"release {version}{message and f': {message}'}")
         say.lines("in plain Pulumi:", *(f"  {command}" for command in shown([words, up])))
         confirm(f"release {version} to '{pulumi.stack}'?", yes)
         before = proven(pulumi)
@@ -82,6 +83,7 @@ def after(pulumi: Pulumi, before: str | None, events: Sequence[str], severity: s
         say.lines(f"nothing is done by itself: {why}", *_way(seen))
         return ends.OPEN
     say.lines(f"'{made.failing}' has failed, and '{made.target}' is gone back to")
+    journal.back(seen, made, f"by itself, as '{made.failing}' has failed")
     return run(seen, made, told) or ends.REVERTED
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli import ends, options, say
+from sluice.cli import ends, journal, options, say
 from sluice.cli.plan import make, orders, show
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def rollback(
     symptom: options.Trouble = [],  # noqa: B006
     rate: options.Rate = None,
     severity: options.Severity = None,
+    message: options.Why = "",
     stack: options.StackName = None,
     cwd: options.Folder = options.HERE,
 ) -> None:
@@ -62,6 +63,7 @@ def rollback(
             raise typer.Exit(0 if made.runs else 1)
         check(seen, made, wish, yes)
         confirm(f"{made.action.value}: go back to '{made.target}' on '{seen.pulumi.stack}'?", yes)
+        journal.back(seen, made, message, symptoms=symptom, severity=severity)
         raise typer.Exit(run(seen, made, told))
 
 

@@ -35,6 +35,7 @@ OUTPUTS = {
     "live.approvals": LINES,
     "proven": LINES,
     "flags": TEXT,
+    "journal": TEXT,
     "databases": MAPS,
     "held": MAP,
     "marks": MAP,

@@ -13,7 +13,7 @@ import pytest
 from sluice.cli import main
 from tests.fixtures.sluice import SLUICE
 
-VERBS = ("release", "promote", "status", "history", "plan", "rollback", "repair", "abort", "doctor", "check", "backup")
+VERBS = ("release", "promote", "status", "history", "plan", "rollback", "repair", "abort", "doctor", "check", "backup", "report")
 HEAVY = ("pulumi", "pydantic", "rich", "yaml", "psycopg", "httpx")
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 

@@ -9,11 +9,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 import pytest
 
 from sluice.cli import ends
+from sluice.core.journal import Happened
+from sluice.systems import journal
 from tests.fixtures.engine import Engine, checkout
 from tests.fixtures.sluice import SLUICE, blocks, sluice, told
 
@@ -61,7 +65,7 @@ def test_back(engine: Engine):
 
     with engine.load() as load:
         begun = time.monotonic()
-        back = sluice(engine, "rollback", "--to", "1.0", "--yes")
+        back = sluice(engine, "rollback", "--to", "1.0", "--message", "as the test wants", "--yes")
         took = time.monotonic() - begun
         tally = load.stop()
     assert back.ok, back.out
@@ -75,10 +79,44 @@ def test_back(engine: Engine):
     assert set(status["traffic"]) == {"web /web/", "api /api/"}
     assert told(engine, "plan")["refusals"][0].startswith("'1.0-")
 
+    then_written_down(engine)
     for command in told(engine, "plan", "--to", "1.1")["commands"]:
         assert subprocess.run(command, shell=True, cwd=engine.folder, env=engine.env, check=False).returncode == 0  # noqa: S602
     assert blocks(engine)[-1] == second
     assert engine.live == "1.1"
+
+
+def then_written_down(engine: Engine) -> None:
+    """The journal has each release to its end, the failed one with both sides; an update that changes nothing adds no line."""
+    path = Path(engine.outputs()["journal"])
+    events, skipped = journal.read(path)
+    runs = [[event for event in events if event.run == run] for run in dict.fromkeys(event.run for event in events if event.run)]
+    assert ([run[0].release.partition("-")[0] for run in runs], skipped) == (["1.0", "1.1", "1.2", "1.0"], 0)
+    ends = [[(one.moment.value, one.event.value) for one in run if one.event in (Happened.PASSED, Happened.FAILED)][-1] for run in runs]
+    assert ends == [("record", "passed"), ("record", "passed"), ("canary", "failed"), ("record", "passed")]
+
+    failed = runs[2]
+    assert [event.event.value for event in failed][-5:] == ["looked", "judged", "shifted", "aborted", "failed"]
+    rulings = {row["check"]: row for row in failed[-4].figures["verdicts"]}
+    # Which of the checks speaks first is a matter of the load.
+    assert "failed" in [row["outcome"] for row in rulings.values()]
+    assert rulings["web: error rate"]["expected"] == "<= 5.0 %"
+    sides = [side for event in failed if event.event is Happened.LOOKED for side in event.figures["sides"] if side["service"] == "web"]
+    answered = {side: sum(one["requests"] for one in sides if one["side"] == side) for side in ("canary", "live")}
+    assert 0 < answered["canary"] < answered["live"]
+    assert sum(side["errors"] for side in sides if side["side"] == "live") == 0
+
+    assert engine.up().ok
+    assert journal.read(path)[0] == events
+
+    failed_one = told(engine, "report", "1.2")
+    assert (failed_one["came"], [(asked["what"], asked["why"]) for asked in failed_one["asked"]]) == (
+        "failed",
+        [("rollback", "as the test wants")],
+    )
+    assert sluice(engine, "report", "1.1", "--output", "page.html").out == "written: page.html\n"
+    page = ElementTree.fromstring((engine.folder / "page.html").read_text().strip().removeprefix("<!doctype html>"))
+    assert " ".join("".join(page.find(".//h1").itertext()).split()) == "1.1 gone back from"  # type: ignore[union-attr]
 
 
 def test_killed(engine: Engine):
@@ -113,7 +151,7 @@ def test_abort(engine: Engine):
         engine.release("1.1")
         with engine.updating() as child:
             engine.wait(lambda: engine.at(25))
-            aborted = sluice(engine, "abort")
+            aborted = sluice(engine, "abort", "--message", "too slow")
             assert engine.share.weight == 0
         tally = load.stop()
     assert aborted.ok, aborted.out
@@ -123,6 +161,8 @@ def test_abort(engine: Engine):
     assert tally.failed == 0
     assert engine.up().ok
     assert (engine.live, engine.serving(), blocks(engine)[-1]) == ("1.0", {"1.0"}, first)
+    asked = [event for event in journal.read(Path(engine.outputs()["journal"]))[0] if event.event is Happened.ASKED]
+    assert [(event.moment, event.release[:4], event.text) for event in asked] == [("abort", "1.1-", "too slow")]
     assert sluice(engine, "abort").out == "all traffic is on what is proven already\n"
 
 

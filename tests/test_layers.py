@@ -25,7 +25,7 @@ LAYERS = {
 # none: hooks/stop.py asks its own process who started it, and answers the engine in the engine's own words.
 PACKAGES = {
     "core": {"pydantic", "pglast"},
-    "systems": {"pydantic", "httpx", "psycopg", "psutil", "jsonpath_ng", "yaml", "alembic", "sqlalchemy"},
+    "systems": {"pydantic", "httpx", "psycopg", "psutil", "jsonpath_ng", "yaml", "alembic", "sqlalchemy", "jinja2", "markupsafe"},
     "hooks": {"pydantic", "pulumi", "psutil", "google"},
     "runtimes": {"pulumi"},
     "components": {"pulumi"},

@@ -1,0 +1,33 @@
+"""How a verb writes down that it was asked for something, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sluice.cli import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sluice.core.moment import Moment
+    from sluice.core.rollback.plan import Plan
+    from sluice.history.stack import Stack
+
+
+def note(seen: Stack, moment: Moment, why: str, *, release: str = "", **figures: Any) -> None:
+    """Add a line to the stack's journal; `release` is the one that it is about, by default the one in config. Where that is not possible,
+    say so, and go on."""
+    from sluice.history import journal
+
+    for warning in journal.note(seen, moment, why, release=release, figures=figures):
+        say.error(warning)
+
+
+def back(seen: Stack, made: Plan, why: str = "", *, symptoms: Sequence[str] = (), severity: str | None = None) -> None:
+    """Write down that a plan to go back is run, and why: in somebody's words, else in the plan's. `severity` and `symptoms` are what they
+    said that they see."""
+    from sluice.core.moment import Moment
+
+    said = {"symptoms": list(symptoms), "severity": made.severity.value if made.severity else None} if symptoms or severity else {}
+    reason = why or "; ".join(made.reasons)
+    note(seen, Moment.ROLLBACK, reason, release=made.target or "", failing=made.failing, action=made.action.value, **said)

@@ -1,0 +1,1 @@
+"""The report of a release: what is known of it, put together for people. Pure."""

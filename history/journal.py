@@ -1,0 +1,92 @@
+"""The journal of a stack: what commands add to it, and what a report takes from it and from all else that is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sluice.core.contact import Contact
+from sluice.core.errors import Refused, SluiceError, Unreachable
+from sluice.core.journal import Event, Happened
+from sluice.core.migration.row import Row
+from sluice.core.moment import Moment
+from sluice.core.report.report import Known
+from sluice.core.settings.approval import Given
+from sluice.core.settings.parse import draft
+from sluice.core.settings.rollout import Rollout
+from sluice.core.settings.tree import ROLLOUT
+from sluice.history.stack import Stack
+from sluice.systems import actor, journal
+
+
+def note(seen: Stack, moment: Moment, text: str, *, release: str = "", figures: Mapping[str, Any] | None = None) -> list[str]:
+    """Write down what somebody asks for, and why; return a warning where that was not possible. A stack that never ran has no journal."""
+    path = seen.outputs.get("journal")
+    if not path:
+        return []
+    about = release or seen.configured or (seen.live.id if seen.live else "")
+    who = {"stack": seen.pulumi.short, "actor": actor.here(seen.pulumi.folder)}
+    said = {"moment": moment, "event": Happened.ASKED, "text": text, "figures": dict(figures or {})}
+    try:
+        one = Event.read({"at": datetime.now(UTC), "release": about, **who, **said})
+        journal.append(Path(path), one.line(journal.secrets({})))
+    except Unreachable as error:
+        return [str(error)]
+    return []
+
+
+def known(seen: Stack) -> Known:
+    """Return all that is known of a stack. Refused when it has no journal; what else cannot be found out is a note."""
+    path = seen.outputs.get("journal")
+    if not path:
+        raise Refused([f"'{seen.pulumi.stack}' has no journal yet: its next release begins one"])
+    events, skipped = journal.read(Path(path))
+    rollout, wrong = _rollout(seen)
+    rows, missing = _rows(seen)
+    return Known(
+        stack=seen.pulumi.short,
+        events=events,
+        skipped=skipped,
+        updates=seen.updates,
+        records=seen.records,
+        rows=rows,
+        approvals=_approvals(rollout),
+        contacts=_contacts(rollout),
+        notes=[*wrong, *missing],
+    )
+
+
+def _rollout(seen: Stack) -> tuple[Rollout | None, list[str]]:
+    text = seen.pulumi.config(ROLLOUT)
+    if not text:
+        return None, []
+    data = json.loads(text)
+    # One that was set as a text is JSON inside.
+    found = draft(ROLLOUT, Rollout, json.loads(data) if isinstance(data, str) else data)
+    return (None, ["approvals and contacts are not known, as sluice:rollout is not valid"]) if found.problems else (found.value, [])
+
+
+def _approvals(rollout: Rollout | None) -> Sequence[Given]:
+    return rollout.approvals.given if rollout else ()
+
+
+def _contacts(rollout: Rollout | None) -> Sequence[Contact]:
+    return rollout.chain if rollout else ()
+
+
+def _rows(seen: Stack) -> tuple[dict[str, list[Row]], list[str]]:
+    """Ask each database for its history; a stack without one does not wait for the drivers."""
+    rows: dict[str, list[Row]] = {}
+    notes: list[str] = []
+    if seen.stores:
+        from sluice.systems import migrations
+
+        for name, store in seen.stores.items():
+            try:
+                rows[name] = migrations.look(store)
+            except SluiceError as error:
+                notes.append(f"the migrations of '{name}' are not known: {error}")
+    return rows, notes

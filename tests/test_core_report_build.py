@@ -1,0 +1,168 @@
+"""The whole report of a release: what became of it, before and after it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+
+from sluice.core.errors import Refused
+from sluice.core.journal import Event, Happened
+from sluice.core.migration.row import Row
+from sluice.core.moment import Moment
+from sluice.core.record import Record
+from sluice.core.report.build import report
+from sluice.core.report.report import Came, Known, Report, choose
+from sluice.core.rollback.past import BACK
+from sluice.core.settings.approval import Given
+from sluice.core.update import Outcome, Update
+from tests.fixtures.journal import NOON, Pen, back, bad, good
+
+GOOD, BAD, OLD = good()[0].release, bad()[0].release, back()[0].release
+LATER = NOON + timedelta(days=1)
+
+
+def record(id: str, at: datetime) -> Record:
+    return Record(id=id, version=id.rpartition("-")[0], kind="patch", services={}, at=at)
+
+
+def made(release: str, events: list[Event], **more: object) -> Report:
+    return report(Known(stack="production", events=events, **more), release, LATER)  # type: ignore[arg-type]
+
+
+def test_live():
+    """A release that is live: who, when, what it replaced, what remains to be done, and until when."""
+    records = [record(GOOD, NOON + timedelta(seconds=21)), record(OLD, NOON - timedelta(days=2))]
+    approvals = [Given(release=GOOD, by="grace", role="manager", nonce="1"), Given(release="other", by="grace", role="manager", nonce="2")]
+    one = made(GOOD, good(), records=records, approvals=approvals)
+    assert (one.came, one.kind, one.who, one.git, one.before, one.incident) == (
+        Came.LIVE,
+        "patch",
+        "ada on deploy-1",
+        "4f2a9c81d0",
+        OLD,
+        None,
+    )
+    assert one.line == f"{GOOD} is live and proven since 2026-11-24 12:00:21 UTC"
+    assert [given.by for given in one.approvals] == ["grace"]
+    assert one.backups == {"shop": "20261124-1200"}
+    now, day, week = one.after
+    assert [(item.done, item.note) for item in now.items] == [
+        (True, "3 checks passed"),
+        (True, "the journal, which this page is made of"),
+        (True, "slack, 12:00:21"),
+        (False, ""),
+    ]
+    assert not day.items[0].done
+    assert week.within == "within 1 week: 2026-12-01 12:00:21 UTC"
+
+
+def test_failed():
+    """A release that failed: an incident, and which release came next."""
+    one = made(BAD, [*good(), *bad(), *good("1.2.1-cc33", "next", NOON + timedelta(hours=3))], records=[record(GOOD, NOON)])
+    assert (one.came, one.before, one.services) == (Came.FAILED, GOOD, {"content": "content@1.2.0-bb22"})
+    assert one.line == f"{BAD} failed at 'canary', and all traffic was back on what was live at 13:00:11"
+    assert one.incident
+    assert one.incident.severity == "P1"
+    assert one.next
+    assert (one.next.release, one.next.end) == ("1.2.1-cc33", "proven")
+    assert one.after == []
+
+
+def test_gone_back_from():
+    """A release that somebody went back from by the command: who, when, why, and it is an incident."""
+    one = made(GOOD, [*good(), *back()], records=[record(OLD, NOON + timedelta(hours=2)), record(GOOD, NOON)])
+    assert one.came is Came.BACK
+    assert [(asked.who, asked.what, asked.why) for asked in one.asked] == [("ada on deploy-1", "rollback", "orders are lost")]
+    assert one.incident
+    assert (one.incident.severity, one.incident.why) == ("P0", "as ada said")
+    assert one.next
+    assert one.next.release == OLD
+
+
+def test_gone_back_from_by_plain_commands():
+    """Where the command wrote nothing down, the message of the update says it."""
+    at = int((NOON + timedelta(hours=2)).timestamp())
+    update = Update(kind="update", outcome=Outcome.SUCCEEDED, begun=at, ended=at + 9, message=f"{BACK}{GOOD} to {OLD}")
+    plain = made(GOOD, good(), updates=[update], records=[record(OLD, NOON)])
+    assert plain.came is Came.BACK
+    assert [(asked.who, asked.why) for asked in plain.asked] == [("stack history", f"{BACK}{GOOD} to {OLD}")]
+    assert [asked.who for asked in made(GOOD, [*good(), *back()], updates=[update]).asked] == ["ada on deploy-1"]
+    assert made(GOOD, good(), records=[record(OLD, NOON)]).came is Came.REPLACED
+
+
+def test_a_database_alone():
+    """A rollback that stays within the release, of a database alone, does not take it away."""
+    one = back(GOOD)[0].model_copy(update={"release": GOOD})
+    assert made(GOOD, [*good(), one], records=[record(GOOD, NOON)]).came is Came.LIVE
+
+
+def test_an_older_release_again():
+    """A release after which one comes in that had been there before was gone back from, whatever anybody said."""
+    old, again = good(OLD, "old", NOON - timedelta(days=1)), good(OLD, "again", NOON + timedelta(hours=3))
+    # Without the message at its end, so that the last line of all is the record's.
+    assert made(GOOD, [*old, *good()[:-1], *bad(), *again], records=[record(OLD, NOON)]).came is Came.BACK
+    assert made(GOOD, [*good(), *bad(), *good("1.2.1-cc33", "next", NOON + timedelta(hours=3))]).came is Came.REPLACED
+
+
+@pytest.mark.parametrize(("text", "came"), [("Refused: no", Came.REFUSED), ("Interrupted: told to stop", Came.INTERRUPTED)])
+def test_no_incident(text: str, came: Came):
+    """What never began, and what somebody stopped by hand, is no incident."""
+    pen = Pen("1-a", "r", NOON).write(Moment.PREFLIGHT, Happened.BEGAN).write(Moment.PREFLIGHT, Happened.FAILED, 1, text)
+    one = made("1-a", pen.events)
+    assert (one.came, one.incident, one.after) == (came, None, [])
+
+
+def test_attempts_and_marks():
+    """All attempts are told, the last one counts; looks at the live release are beside them."""
+    marks = Pen(BAD, "m", NOON + timedelta(hours=4)).step(Moment.MARK, 60)
+    one = made(BAD, [*bad(), *good(BAD, "again", NOON + timedelta(hours=2)), *marks.events], records=[record(BAD, NOON)])
+    assert [attempt.end for attempt in one.attempts] == ["failed", "proven"]
+    assert (one.came, len(one.marks), one.after[1].items[0].done) == (Came.LIVE, 1, True)
+    assert one.begun == bad()[0].at
+
+
+def test_migrations():
+    """Each migration that the release ran, with what the database's history says of it."""
+    row = Row(
+        id="0002", name="0002_index", sha256="", phase="expand", way="reversible", state="applied", total=1, done=1, up="x", down="y",
+        release=GOOD, seconds=0.31,
+    )  # fmt: skip
+    one = made(GOOD, good(), rows={"shop": [row, row.model_copy(update={"release": "other"})]})
+    assert [(each.database, each.name, each.state, each.way) for each in one.migrations] == [
+        ("shop", "0002_index", "applied", "reversible")
+    ]
+
+
+def test_kind_of_what_was_not_proven():
+    """The kind of a release without a record comes from its config in history."""
+    from sluice.core.rollback.past import release_id
+
+    text = json.dumps({"version": "2.0.0", "kind": "hotfix"})
+    id = release_id(text) or ""
+    update = Update(kind="update", outcome=Outcome.FAILED, begun=0, ended=1, release=text)
+    assert made(id, bad(id), updates=[update]).kind == "hotfix"
+
+
+def test_choose():
+    """Without a word the newest attempt; an id, or a version, of which the newest counts; anything else is refused with what is known."""
+    known = Known(stack="production", events=[*good(), *bad(), *back()])
+    assert (choose(known, None), choose(known, "1.2.0"), choose(known, GOOD)) == (OLD, BAD, GOOD)
+    with pytest.raises(Refused) as caught:
+        choose(known, "9")
+    assert str(caught.value) == f"'9' is not in the journal of 'production': known are {OLD}, {BAD}, {GOOD}"
+    with pytest.raises(Refused, match=r"^the journal of 'production' has no release yet: it begins with the next one$"):
+        choose(Known(stack="production", events=[]), None)
+
+
+def test_torn():
+    """Lines that could not be read are said to be missing."""
+    assert made(GOOD, good(), skipped=2).notes == ["2 lines of the journal could not be read: torn by a kill, or from a newer Sluice"]
+
+
+def test_wire():
+    """A report is data: what is drawn is in it as figures."""
+    wire = made(BAD, bad()).wire()
+    assert json.loads(json.dumps(wire)) == wire
+    assert wire["attempts"][0]["looks"][0]["sides"][0]["requests"] == 12

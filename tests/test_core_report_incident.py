@@ -1,0 +1,114 @@
+"""The incident: how bad, who commands, what users met, and what is ticked already."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from sluice.core.contact import Contact
+from sluice.core.journal import Event, Happened
+from sluice.core.moment import Moment
+from sluice.core.report.attempt import Attempt, Impact
+from sluice.core.report.incident import Incident, commander, impact, incident, severity
+from sluice.core.report.lines import attempts
+from sluice.core.rollback.symptom import Severity
+from tests.fixtures.journal import NOON, Pen, back, bad, good
+
+ON_CALL, LEAD = Contact(name="Ben", role="on-call", address="ben@example.org"), Contact(name="Cleo", role="incident-commander", after=900)
+
+
+def failed() -> Attempt:
+    return attempts(bad(), [])[0]
+
+
+def of(attempt: Attempt, left: Event | None = None, returned: Attempt | None = None, contacts: tuple[Contact, ...] = ()) -> Incident:
+    return incident(attempt, left=left, returned=returned, contacts=contacts)
+
+
+def test_failed_canary():
+    """A canary that failed requests: severity by their share, commander by role, the postmortem within 48 hours (runbook 004)."""
+    made = of(failed())
+    assert (made.severity, made.why) == (Severity.P1, "12.0 % of the requests failed (runbook 004, severity levels)")
+    assert (made.commander, made.reach) == ("Cleo", "incident-commander, +49 30 1234, proposed")
+    assert made.due - failed().ended == timedelta(hours=48)
+    assert made.impact == (
+        "The new version answered 10.3 % of all 243 requests in 2.0 s, at most 10 % of the traffic; "
+        "3 requests failed, 12.0 % of those that it answered"
+    )
+    assert [(chapter.title, [item.done for item in chapter.items]) for chapter in made.chapters] == [
+        ("Identify", [True, False, False]),
+        ("Assess", [True, True, True]),
+        ("Communicate", [True, False, False]),
+        ("Mitigate", [True, False, False]),
+        ("Verify", [False, False, False]),
+        ("Postmortem", [True, False, False]),
+    ]
+    assert made.chapters[2].items[0].note == "slack, discord, 13:00:11; discord webhook not told, 2 tries: status 500"
+    assert made.chapters[-1].within == "within 48 hours: 2026-11-26 13:00:11 UTC"
+
+
+def test_gone_back_from():
+    """A live release that somebody went back from: what they said counts, and the return's smoke tests verify it."""
+    live, returned = attempts(good(), [])[0], attempts(back(), [])[0]
+    made = of(live, back()[0], returned)
+    assert (made.severity, made.why) == (Severity.P0, "as ada said")
+    assert made.due == back()[0].at + timedelta(hours=48)
+    assert made.chapters[3].items[0].note == "orders are lost, 14:00:00, by ada on deploy-1"
+    assert (made.chapters[4].items[0].done, made.chapters[4].items[0].note) == (True, "by the next release, 14:00:01")
+
+
+def test_gone_back_from_without_a_word():
+    """Who goes back from a live release without saying why is asked to say how bad it was."""
+    silent = back()[0].model_copy(update={"figures": {}})
+    assert severity(attempts(good(), [])[0], silent) == (Severity.P2, "nobody said how bad it was: `sluice rollback --severity` does")
+
+
+def test_gone_back_from_by_itself():
+    """A failed release that the command went back from by itself is still what its failure says, and due by that."""
+    by_itself = back(bad()[0].release)[0].model_copy(update={"figures": {}})
+    made = of(failed(), by_itself)
+    assert (made.severity, made.due) == (of(failed()).severity, of(failed()).due)
+
+
+def test_nobody_met_it():
+    """What failed before it had traffic is mended with the next release."""
+    pen = Pen("1-a", "r", NOON).step(Moment.PREFLIGHT, 1).write(Moment.HEALTH, Happened.BEGAN).write(Moment.HEALTH, Happened.FAILED, 9, "x")
+    made = of(attempts(pen.events, [])[0], contacts=(ON_CALL,))
+    assert (made.severity, made.impact) == (Severity.P3, "No request reached the new version")
+    assert (made.commander, made.reach) == ("Ben", "on-call, ben@example.org, proposed")
+    assert made.chapters[3].items[0].note == "not needed: the new version had no traffic"
+
+
+@pytest.mark.parametrize(
+    ("errors", "check", "expected"),
+    [
+        (20, "P2", (Severity.P1, "20.0 % of the requests failed (runbook 004, severity levels)")),
+        (6, "P1", (Severity.P1, "the severity of the check 'content: error rate'")),
+        (6, "P3", (Severity.P2, "6.0 % of the requests failed (runbook 004, severity levels)")),
+        (0, "P0", (Severity.P0, "the severity of the check 'content: error rate'")),
+        (0, "", (Severity.P2, "it has become slow (rollback decision matrix)")),
+    ],
+)
+def test_severity(errors: int, check: str, expected: tuple[Severity, str]):
+    """The worst of the failed checks and the share of failed requests; without either, the matrix."""
+    attempt = failed()
+    ruling = attempt.tables[-1].verdicts[0].model_copy(update={"severity": check})
+    tables = [attempt.tables[-1].model_copy(update={"verdicts": [ruling]})]
+    seen = Impact(requests=100, errors=errors, weight=10, seconds=1)
+    assert severity(attempt.model_copy(update={"tables": tables, "impact": seen}), None) == expected
+
+
+def test_commander():
+    """A role that commands goes before the first who is called; nobody is said to be nobody."""
+    assert commander([ON_CALL, LEAD]) == ("Cleo", "incident-commander, proposed")
+    assert commander([ON_CALL]) == ("Ben", "on-call, ben@example.org, proposed")
+    assert commander([Contact(name="Ada")]) == ("Ada", "proposed")
+    assert commander([]) == ("nobody yet", "sluice:rollout.contacts is empty")
+
+
+def test_impact_without_live():
+    """A first release has nothing beside it."""
+    said = impact(Impact(requests=1, errors=0, weight=100, seconds=61))
+    first = "The new version answered 1 request in 1 min 1 s, at most 100 % of the traffic"
+    assert said == f"{first}; 0 requests failed, 0.0 % of those that it answered"

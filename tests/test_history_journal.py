@@ -1,0 +1,97 @@
+"""What commands add to a stack's journal, and what a report is made of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluice.core.errors import Refused
+from sluice.core.journal import Happened
+from sluice.core.moment import Moment
+from sluice.core.record import Record
+from sluice.history.journal import known, note
+from sluice.history.pulumi import Pulumi
+from sluice.history.stack import Stack
+from sluice.systems import journal
+from tests.fixtures.journal import NOON, good
+
+ROLLOUT = {
+    "contacts": {"on-call": {"name": "Ben", "contact": "ben@example.org"}},
+    "approvals": {"given": [{"release": "r", "by": "grace", "role": "manager", "nonce": "1"}]},
+}
+
+
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rollout: object = None, **outputs: Any) -> Stack:
+    """Return a stack whose state and config are these."""
+    monkeypatch.setattr(Pulumi, "config", lambda self, key: None if rollout is None else json.dumps(rollout))
+    resource = {"type": "pulumi:pulumi:Stack", "outputs": outputs}
+    return Stack(Pulumi(tmp_path, "organization/shop/production"), "file://", {"resources": [resource]}, '{"version":"1.2.0"}', [])
+
+
+def test_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whoever asks is written down with why, about the release in config unless another is named; no secret of the deployer's with it."""
+    monkeypatch.setenv("DEPLOY_TOKEN", "pl4nted-token")
+    seen = stack(tmp_path, monkeypatch, journal=str(tmp_path / "journal.jsonl"))
+    assert note(seen, Moment.ABORT, "orders are lost, pl4nted-token") == []
+    assert note(seen, Moment.ROLLBACK, "", release="1.0.0-x", figures={"failing": "1.1.0-y"}) == []
+    (abort, rollback), _ = journal.read(tmp_path / "journal.jsonl")
+    assert (abort.event, abort.moment, abort.stack, abort.text) == (Happened.ASKED, "abort", "production", "orders are lost, ***")
+    assert (abort.release, abort.run) == (seen.configured, "")
+    assert (rollback.release, rollback.figures) == ("1.0.0-x", {"failing": "1.1.0-y"})
+
+
+def test_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A stack from before there were journals has nothing to write to, and no report; one that cannot be written is a warning."""
+    seen = stack(tmp_path, monkeypatch)
+    assert note(seen, Moment.ABORT, "x") == []
+    with pytest.raises(Refused, match=r"^'organization/shop/production' has no journal yet: its next release begins one$"):
+        known(seen)
+    blocked = stack(tmp_path, monkeypatch, journal=str(tmp_path))
+    assert note(blocked, Moment.ABORT, "x") == [f"the journal '{tmp_path}' cannot be written (Is a directory)"]
+
+
+def test_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A report has the journal, with what could not be read of it, the records, and from config who approved and who is called."""
+    path = tmp_path / "journal.jsonl"
+    for event in good():
+        journal.append(path, event.line())
+    with path.open("a") as file:
+        file.write("{torn")
+    record = Record(id=good()[0].release, version="1.1.0", kind="minor", services={}, at=NOON)
+    found = known(stack(tmp_path, monkeypatch, ROLLOUT, journal=str(path), proven=[record.text]))
+    assert (found.events, found.skipped, found.stack) == (good(), 1, "production")
+    assert [one.id for one in found.records] == [record.id]
+    assert ([one.by for one in found.approvals], [one.name for one in found.contacts]) == (["grace"], ["Ben"])
+    assert found.notes == []
+
+
+def test_broken_rollout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Settings that are wrong by now keep nobody from a report."""
+    path = tmp_path / "journal.jsonl"
+    journal.append(path, good()[0].line())
+    found = known(stack(tmp_path, monkeypatch, {"ladder": "up"}, journal=str(path)))
+    assert (found.approvals, found.contacts) == ((), ())
+    assert found.notes == ["approvals and contacts are not known, as sluice:rollout is not valid"]
+
+
+def test_rollout_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A rollout that was set as one text is read like any other."""
+    path = tmp_path / "journal.jsonl"
+    journal.append(path, good()[0].line())
+    assert [one.name for one in known(stack(tmp_path, monkeypatch, json.dumps(ROLLOUT), journal=str(path))).contacts] == ["Ben"]
+
+
+def test_database_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A database that does not answer is a note, and the rest of the report is there."""
+    path = tmp_path / "journal.jsonl"
+    journal.append(path, good()[0].line())
+    seen = stack(tmp_path, monkeypatch, journal=str(path), databases={"shop": {}})
+    server = {"host": "127.0.0.1", "port": 1, "user": "u", "passfile": "/none", "tools": "/none"}
+    resources = [*seen.state["resources"], {"type": "pulumi-python:dynamic/process:Postgres", "inputs": server}]
+    found = known(Stack(seen.pulumi, seen.backend, {"resources": resources}, seen.config, []))
+    assert len(found.events) == 1
+    (why,) = found.notes
+    assert why.startswith("the migrations of 'shop' are not known: ")
