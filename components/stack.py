@@ -12,14 +12,12 @@ from typing import Any
 import pulumi
 
 from sluice.core import producer
-from sluice.core.contract import FIRST, OUTPUTS, Terms
+from sluice.core.contract import FIRST, NAMES, Terms
 from sluice.core.errors import ConfigError
-from sluice.core.producer import READ, Producer, Told
+from sluice.core.producer import Producer, Told
 from sluice.core.record import Record
 from sluice.core.settings import Settings, parse_text
 
-# What a declaration returns. docs/outputs.md says what each output holds.
-NAMES = [name for name in OUTPUTS if "." not in name]
 # What is read of the stack's own last outputs.
 OWN = ("proven", "marks", "terms")
 
@@ -86,7 +84,7 @@ def program(
 def _read(others: Iterable[str]) -> pulumi.Output[dict[str, Any]]:
     """Ask this stack and others. Only these outputs are read: another team's secret must not make all of ours secret."""
     own = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    theirs = {stack: _outputs(stack, READ) for stack in dict.fromkeys(others)}
+    theirs = {stack: _outputs(stack, NAMES) for stack in dict.fromkeys(others)}
     return pulumi.Output.all(own=_outputs(own, OWN), others=pulumi.Output.all(**theirs))
 
 

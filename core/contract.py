@@ -5,11 +5,9 @@ An addition is compatible. What goes or changes takes the next number, and is re
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-
-from pydantic import Field
-
-from sluice.core.value import Value
+from dataclasses import dataclass, field
 
 FIRST = 1
 # It keeps the engine from taking the line for JSON and spreading it over a screen.
@@ -46,27 +44,33 @@ OUTPUTS = {
     "marks.passed": TEXTS,
     "marks.seen": LINES,
 }
+NAMES = tuple(name for name in OUTPUTS if "." not in name)
 DOOR, DATABASE = "endpoints.", "databases."
 STORE = "host, port, dbname"
 
 
-class Terms(Value):
+@dataclass(frozen=True, kw_only=True)
+class Terms:
     """A stack's promise. `things` are what others may read, by output and key, each with its type, door or keys; `deprecated` says of
-    those that will go what to use instead."""
+    those that will go what to use instead.
 
-    contract: int = Field(default=FIRST, ge=FIRST)
-    things: dict[str, str]
-    deprecated: dict[str, str] = {}
+    Every update makes one and reads one: a plain class, which costs nothing.
+    """
+
+    contract: int = FIRST
+    things: Mapping[str, str]
+    deprecated: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """Return the terms as one line, for `parse`."""
-        return MARK + self.model_dump_json()
+        return MARK + json.dumps({"contract": self.contract, "things": dict(self.things), "deprecated": dict(self.deprecated)})
 
     @classmethod
     def parse(cls, text: str) -> Terms:
-        """Return the terms of a line."""
-        return cls.model_validate_json(text.removeprefix(MARK))
+        """Return the terms of a line; keys that a later Sluice may add are left out."""
+        told = json.loads(text.removeprefix(MARK))
+        return cls(contract=int(told["contract"]), things=told["things"], deprecated=told.get("deprecated", {}))
 
 
 def terms(contract: int, *, doors: Mapping[str, str], databases: Iterable[str], deprecated: Mapping[str, str]) -> Terms:
@@ -86,7 +90,7 @@ def problems(before: Terms | None, now: Terms, *, back: bool = False) -> list[st
 
     A stack that has promised nothing yet is free; and the way back is always open, as `notes` says.
     """
-    wrong = _unknown(now)
+    wrong = _unknown(now) + ([f"contract {now.contract}: numbers begin with {FIRST}"] if now.contract < FIRST else [])
     if before is None or back:
         return wrong
     gone = lost(before, now) if now.contract == before.contract else {}

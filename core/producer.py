@@ -12,8 +12,6 @@ from sluice.core.check import Check
 from sluice.core.contract import DATABASE, DOOR, Terms, leaving
 from sluice.core.errors import ConfigError
 
-# What is read of another stack's outputs: these alone, so that no other one can make a secret of them.
-READ = ("contract", "terms", "url", "endpoints", "live", "proven", "flags", "databases", "marks")
 RULE = re.compile(r"(>=|<=|==|<|>|\b)\s*([^\s,<>=]+)(?=\s*(?:,|$))")
 SAME = ("", "==")
 ORDER: dict[str, Callable[[Any, Any], bool]] = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}

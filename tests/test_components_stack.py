@@ -12,9 +12,7 @@ import pytest
 from pulumi.runtime import config
 
 from sluice.components import Producer, Stack, program
-from sluice.components.stack import NAMES
-from sluice.core.contract import terms
-from sluice.core.producer import READ
+from sluice.core.contract import NAMES, terms
 from sluice.core.record import Record
 from tests.fixtures.engine import Engine
 from tests.fixtures.mock import World
@@ -112,7 +110,7 @@ def test_producers(world: World, exported: dict[str, Any]):
     declare = Program()
     world.run(lambda: program(declare, services={"web"}, producers={"shop": Producer(stack=STAGING, contract=1)}))
     told = declare.given[0].producers["shop"]
-    assert (set(told.outputs), told["url"], told["live.version"]) == (set(READ), "http://door", "1")
+    assert (set(told.outputs), told["url"], told["live.version"]) == (set(NAMES), "http://door", "1")
     assert [why.partition(",")[0] for why in told.refusals] == [f"shop: '{STAGING}' tells no terms"]
 
     def missing(stack: Stack) -> Mapping[str, Any]:

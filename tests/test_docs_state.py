@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from sluice.components.stack import NAMES
-from sluice.core.contract import FIRST, OUTPUTS, Terms
+from sluice.core.contract import FIRST, NAMES, OUTPUTS, Terms
 from sluice.core.ladder import Cohort
 from sluice.core.lease import Hold, Lease
 from sluice.core.record import Built, Record
@@ -77,7 +77,7 @@ def test_outputs():
     """The contract's outputs and its number are on the page of outputs."""
     page = (ROOT / "docs" / "outputs.md").read_text()
     table = page.split("`live` has")[0]
-    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == NAMES
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(NAMES)
     assert f"the number of what this stack promises: {FIRST}," in page
     live = page.split("`live` has")[1].split("`marks` has")[0]
     assert _names(live) == {field.alias or name for name, field in Record.model_fields.items()}
@@ -86,7 +86,7 @@ def test_outputs():
     assert {f"marks.{name}" for name in re.findall(r"`(\w+)`", " ".join(re.findall(r"^- ([^:]*):", marks, re.MULTILINE)))} == {
         name for name in OUTPUTS if name.startswith("marks.")
     }
-    assert _names(page.split("`terms` has")[1].split("**What")[0]) == set(Terms.model_fields)
+    assert _names(page.split("`terms` has")[1].split("**What")[0]) == {field.name for field in fields(Terms)}
 
 
 def _names(table: str) -> set[str]:
