@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.util import source_from_cache
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,14 @@ def loaded(tree: Tree) -> set[str]:
 
 def _code() -> set[str]:
     modules = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items()) if not _here(name)}
-    return {os.path.realpath(file) for file in modules.values() if file}
+    return {_real(file) for file in modules.values() if file}
 
 
 def _data(tree: Tree, roots: list[str]) -> set[str]:
     """Return what was read in the tree, in the folders of its imports, and beside its ini; elsewhere a system has its own files."""
     home = [os.path.realpath(os.path.dirname(tree.spec["ini"]))] if tree.spec["ini"] else []  # noqa: PTH120
-    revisions = {os.path.realpath(one.path) for one in tree.revisions()}
-    return {file for one in list(OPENED) if _within(file := _source(os.path.realpath(one)), [*roots, *home])} - revisions
+    revisions = {_real(one.path) for one in tree.revisions()}
+    return {file for one in list(OPENED) if _within(file := _source(_real(one)), [*roots, *home])} - revisions
 
 
 def _source(file: str) -> str:
@@ -72,7 +73,13 @@ def _here(name: str) -> bool:
 
 
 def _within(file: str, roots: list[str]) -> bool:
-    return any(Path(file).is_relative_to(root) for root in roots)
+    return any(file == root or file.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
+
+
+@cache
+def _real(file: str) -> str:
+    # Asked for each of some thousand modules before each commit.
+    return os.path.realpath(file)
 
 
 def prints(files: Iterable[str]) -> dict[str, str]:
