@@ -12,15 +12,15 @@ from pathlib import Path
 from sluice.core.backup.manifest import Backup
 from sluice.core.errors import Refused
 from sluice.core.migration import dirty
-from sluice.core.migration.file import rank
 from sluice.core.migration.history import revision
+from sluice.core.migration.kept import line
 from sluice.core.migration.row import Row
 from sluice.core.record import Record
-from sluice.core.rollback.database import Change, Database, Saved, fits, then
+from sluice.core.rollback.database import Change, Database, Saved, ahead, fits, then
 from sluice.core.rollback.past import Past
 from sluice.core.store import Store
 from sluice.history.stack import Stack
-from sluice.systems import migration_facts, migrations, shelf
+from sluice.systems import alembic_tree, migration_facts, migrations, shelf
 
 
 def look(stack: Stack, target: Past, *, restore: bool = False, named: Collection[str] = ()) -> list[Database]:
@@ -31,26 +31,39 @@ def look(stack: Stack, target: Past, *, restore: bool = False, named: Collection
 
 def _database(stack: Stack, name: str, store: Store, target: Record, restore: bool, named: Collection[str]) -> Database:
     rows = [row for row in migrations.look(store) if dirty.begun(row)]
-    if any(row.alembic for row in rows):
-        return _tree(stack, name, target)
-    changes = _changes(store, rows)
+    tree = any(row.alembic for row in rows)
+    found = _line(store, rows, target.schema_.get(name, "")) if tree else rows
+    if found is None:
+        return _untold(stack, name, target)
+    changes = _placed(found) if tree else _changes(store, rows)
     wanted = then(changes, target, name)
-    needed = restore or any(_stuck(row, wanted) for row in rows)
+    needed = restore or any(one.way == "restore-only" for one in ahead(changes, wanted))
     saved = list(_saved(stack, store, fits(changes, wanted) if needed else (), named)) if stack.shelf and (needed or named) else []
-    return Database(name=name, revision=revision(rows), changes=changes, backups=saved)
+    now = next((row.id for row in reversed(found) if dirty.stands(row)), "") if tree else revision(rows)
+    return Database(name=name, revision=now, changes=changes, backups=saved)
 
 
-def _tree(stack: Stack, name: str, target: Record) -> Database:
-    """Return a database of Alembic revisions. Their order is in the team's tree, which only its program reads."""
+def _line(store: Store, rows: Sequence[Row], target: str) -> list[Row] | None:
+    """Return the rows of a tree in their order; None where they do not tell it, or somebody is seen to have migrated by hand."""
+    found, heads = line(rows, target), alembic_tree.usual(store)
+    standing = [row.id for row in found or () if dirty.stands(row)]
+    # A table of that name may be of another tree.
+    other = heads != standing[-1:] and bool({row.id for row in rows}.intersection(heads))
+    return None if other else found
+
+
+def _placed(rows: Sequence[Row]) -> list[Change]:
+    """Say where each is in its tree. What going back loses is counted by the tree itself."""
+    return [_change(row, None).model_copy(update={"place": place}) for place, row in enumerate(rows, 1)]
+
+
+def _untold(stack: Stack, name: str, target: Record) -> Database:
+    """Return a database whose history does not tell the order of its revisions: it stays where both releases want it."""
     named = {record.schema_.get(name) for record in (stack.live, target) if record}
     if len(named) > 1:
         why = f"'{name}' has Alembic revisions, and '{target.id}' had another one than runs now: what lies between them, the program knows"
         raise Refused([f"{why}: write its sluice:release back, and `pulumi preview` says it"])
     return Database(name=name, revision=target.schema_.get(name) or "")
-
-
-def _stuck(row: Row, wanted: str) -> bool:
-    return row.way == "restore-only" and rank(row.id) > rank(wanted)
 
 
 def _changes(store: Store, rows: Sequence[Row]) -> list[Change]:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from sluice.core.errors import Unreachable
 from sluice.core.migration import revision
-from sluice.core.migration.alembic import Alembic
+from sluice.core.migration.alembic import USUAL, Alembic
 from sluice.core.migration.revision import Tree
 from sluice.core.migration.row import Row
 from sluice.core.store import Store
@@ -86,7 +86,20 @@ def heads(spec: Alembic, tree: Tree, session: Session) -> list[str]:
     if spec.search_path:
         session.execute("select set_config('search_path', %s, false)", [spec.search_path])
     name = sql.Identifier(*(part for part in (tree.schema_, tree.table) if part))
+    return _numbers(session, name)
+
+
+def _numbers(session: Session, name: sql.Identifier) -> list[str]:
     found = session.execute("select to_regclass(%s)", [name.as_string(session)]).fetchone()
     if not found or found[0] is None:
         return []
     return [str(id) for (id,) in session.execute(sql.SQL("select version_num from {} order by 1").format(name))]
+
+
+def usual(store: Store) -> list[str]:
+    """Return the revisions in a table of Alembic's usual name, as the role finds it; none when there is no such table."""
+    try:
+        with opened(store, "sluice", read=True) as session:
+            return _numbers(session, sql.Identifier(USUAL))
+    except psycopg.Error as error:
+        raise Unreachable(f"{where(store)}: {primary(error)}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sluice.core.rollback.database import fits, loss, missed, then, took, written
+from sluice.core.rollback.database import ahead, fits, loss, missed, then, took, written
 from tests.fixtures.past import GOOD, change, past
 
 
@@ -25,6 +25,14 @@ def test_missed():
     """Code may need each expand up to its own revision; a contract it has run without."""
     changes = [change("1"), change("2"), change("3", "contract"), change("4")]
     assert [[one.id for one in missed(changes, own, to)] for own, to in (("3", "2"), ("3", "1"), ("2", "3"))] == [[], ["2"], []]
+
+
+def test_places():
+    """Where ids have no order, places do; what has none, as the revision that was there before all of them, comes first."""
+    changes = [change("c9", place=1), change("a1", "contract", place=2), change("b5", place=3)]
+    assert [[one.id for one in ahead(changes, id)] for id in ("zz", "c9", "b5")] == [["c9", "a1", "b5"], ["a1", "b5"], []]
+    assert (fits(changes, "zz"), fits(changes, "a1")) == (["zz", "c9"], ["a1", "b5"])
+    assert [one.id for one in missed(changes, "b5", "c9")] == ["b5"]
 
 
 def test_told():

@@ -25,7 +25,9 @@ from sluice.systems import migrations
 from sluice.systems.backup import make
 from sluice.systems.drill import drill
 from sluice.systems.shelf import load
+from tests.fixtures.alembic import GONE, add, two
 from tests.fixtures.store import connect
+from tests.test_systems_alembic_run import go
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 FILES = {
@@ -145,3 +147,42 @@ def test_revisions(store: Store, tmp_path: Path):
     assert databases.look(seen, past(store, "1"))[0].revision == "1"
     with pytest.raises(Refused, match=r"has Alembic revisions, and '1-a' had another one .* `pulumi preview` says it"):
         databases.look(seen, past(store, "0"))
+
+
+@pytest.mark.embedded
+def test_a_tree(store: Store, tmp_path: Path):
+    """A database of Alembic revisions goes the same ways, in the order that its history tells, whatever their ids are."""
+    spec = two(tmp_path / "tree", contract=["a03"], lossy={"a03": ""})
+    add(spec, "a03", "bb2", GONE)
+    go(store, spec, "bb2")
+    seen, target = stack(tmp_path, store, tmp_path), past(store, "aa1")
+    (step,) = decided(seen, target).steps
+    assert (step.action, step.revision) == (Action.CODE, "bb2")
+    assert step.why == "it stays ahead of 'aa1' by 'bb2_step_bb2': old code runs with what an expand adds"
+    go(store, spec, "a03", "settle")
+    why = (
+        "going back loses data ('a03_step_a03': an uncounted number of rows): accept it by name (a03), or release a revision from there on"
+    )
+    assert decided(seen, target).refusals == [f"{store.dbname}: {why}"]
+    (step,) = decided(seen, target, allowed=["a03"]).steps
+    assert (step.action, step.revision, step.migrations, step.lossy) == (Action.DOWNGRADE, "a03", ["a03_step_a03"], ["a03"])
+    (step,) = decided(seen, target, allowed=["a03"], exact=True).steps
+    assert step.migrations == ["a03_step_a03", "bb2_step_bb2"]
+    with connect(store) as connection:
+        connection.execute("update sluice_history.migration set state = 'reverting', doing = 2 where id = 'a03'")
+        half = f"{store.dbname}: 'a03_step_a03' has not come to its end: finish it, or bring it back, with `pulumi up` first"
+        assert decided(seen, target).refusals == [half]
+
+
+@pytest.mark.embedded
+def test_a_tree_migrated_by_hand(store: Store, tmp_path: Path):
+    """What somebody has migrated by hand the history does not tell: the program knows it."""
+    spec = two(tmp_path / "tree")
+    go(store, spec, "bb2")
+    seen = stack(tmp_path, store, tmp_path)
+    seen.state["resources"][0]["outputs"]["proven"] = [Record.model_validate({**past(store, "bb2").record.wire(), "id": "2-b"}).text]
+    assert decided(seen, past(store, "aa1")).action is Action.CODE
+    with connect(store) as connection:
+        connection.execute("update alembic_version set version_num = 'aa1'")
+    with pytest.raises(Refused, match="had another one than runs now: what lies between them, the program knows"):
+        databases.look(seen, past(store, "aa1"))

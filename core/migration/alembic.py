@@ -6,6 +6,9 @@ from pydantic import Field
 
 from sluice.core.value import Value
 
+# Where Alembic writes down its revisions, unless it is told otherwise.
+USUAL = "alembic_version"
+
 
 class Alembic(Value):
     """Where a tree is, how its `env.py` is loaded, and what its revisions do not say themselves.
@@ -27,7 +30,7 @@ class Alembic(Value):
     inherit: tuple[str, ...] = ()
     search_path: str = ""
     env: bool = True
-    version_table: str = "alembic_version"
+    version_table: str = USUAL
     version_schema: str = ""
     contract: tuple[str, ...] = ()
     lossy: dict[str, str] = Field(default_factory=dict)

@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sluice.core.migration.file import rank
 from sluice.core.record import Record
-from sluice.core.rollback.database import Action, Change, Database, Step, fits, missed, named, then
+from sluice.core.rollback.database import Action, Change, Database, Step, ahead, fits, missed, named, then
 from sluice.core.rollback.past import Past, release_id
 from sluice.core.rollback.step import Terms, chosen, downgrade, lossy, restore
 from sluice.core.rollback.symptom import Scope
@@ -44,8 +43,7 @@ def _undone(database: Database, goal: str, terms: Terms) -> list[Change]:
     """Return what a database is ahead of its goal by, the last one first; of one that is restored, nothing is undone."""
     if not goal or terms.scope is Scope.RESTORE or any(one.id in terms.backups for one in database.backups):
         return []
-    ahead = [one for one in database.changes if rank(one.id) > rank(goal)]
-    return sorted(ahead, key=lambda one: rank(one.id), reverse=True)
+    return ahead(database.changes, goal)[::-1]
 
 
 def _step(database: Database, record: Record, goal: str, terms: Terms) -> Step:
@@ -71,7 +69,7 @@ def _refused(database: Database, record: Record, goal: str, undone: Sequence[Cha
         return (
             f"'{record.id}', which runs, is made for '{own}' and may need {named(needed)}: leave db-only out, or go back to '{own}' at most"
         )
-    if rank(goal) > rank(own) and goal not in fits(database.changes, own):
+    if goal in [one.id for one in ahead(database.changes, own)] and goal not in fits(database.changes, own):
         return f"'{record.id}', which runs, is made for '{own}', and does not run with '{goal}'"
     if stuck := [one.name for one in undone if one.way == "restore-only"]:
         return f"{named(stuck)} has no way back: restore a backup made before it, with --to-backup"

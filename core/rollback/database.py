@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from itertools import takewhile
 
-from sluice.core.migration.file import Phase, Way, rank
+from sluice.core.migration.file import Phase, Rank, Way, rank
 from sluice.core.record import Record
 from sluice.core.value import Value
 
@@ -26,7 +26,8 @@ RANK = tuple(Action)
 
 class Change(Value):
     """A migration that a database has, since `at` (seconds since the epoch). `lost` is how many rows its way back would lose, None when
-    nobody has counted them; `half` says that it, or its way back, has not come to its end; `took` is how long it ran, in seconds."""
+    nobody has counted them; `half` says that it, or its way back, has not come to its end; `took` is how long it ran, in seconds; `place`
+    where it is in a tree whose ids have no order, from 1 on."""
 
     id: str
     name: str
@@ -36,6 +37,7 @@ class Change(Value):
     lost: int | None = None
     half: bool = False
     took: float | None = None
+    place: int | None = None
 
 
 class Saved(Value):
@@ -88,23 +90,34 @@ class Step(Value):
     why: str
 
 
+def order(changes: Sequence[Change], id: str) -> Rank:
+    """Return what revisions of a database are ordered by: their numbers, or their places; one without a place is before all others."""
+    places = {one.id: one.place for one in changes if one.place is not None}
+    return ((0, places.get(id, 0), ""),) if places else rank(id)
+
+
+def ahead(changes: Sequence[Change], revision: str) -> list[Change]:
+    """Return the changes beyond a revision, in order."""
+    found = [one for one in changes if order(changes, one.id) > order(changes, revision)]
+    return sorted(found, key=lambda one: order(changes, one.id))
+
+
 def then(changes: Sequence[Change], record: Record, database: str) -> str:
     """Return the revision that a database had when a release was proven: the one that it names, else by time; "" before any."""
     before = [one.id for one in changes if one.at <= record.at.timestamp()]
-    return record.schema_.get(database) or max(before, key=rank, default="")
+    return record.schema_.get(database) or max(before, key=lambda id: order(changes, id), default="")
 
 
 def fits(changes: Sequence[Change], revision: str) -> list[str]:
     """Return the revisions that code made for one of them runs with: that one, and those after it by expands alone."""
-    ahead = sorted((one for one in changes if rank(one.id) > rank(revision)), key=lambda one: rank(one.id))
-    return [revision, *(one.id for one in takewhile(lambda one: one.phase == "expand", ahead))]
+    return [revision, *(one.id for one in takewhile(lambda one: one.phase == "expand", ahead(changes, revision)))]
 
 
 def missed(changes: Sequence[Change], own: str, revision: str) -> list[Change]:
     """Return what keeps code made for `own` from running with an older revision: the expands between them, which it may need. Contracts
     it has run without before they came."""
-    between = [one for one in changes if rank(revision) < rank(one.id) <= rank(own)]
-    return [one for one in between if one.phase == "expand"]
+    beyond = ahead(changes, own)
+    return [one for one in ahead(changes, revision) if one not in beyond and one.phase == "expand"]
 
 
 def written(backup: Saved) -> list[str]:

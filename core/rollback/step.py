@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from sluice.core.migration.file import rank
 from sluice.core.record import Record
-from sluice.core.rollback.database import Action, Change, Database, Saved, Step, fits, loss, named, then, took, written
+from sluice.core.rollback.database import Action, Change, Database, Saved, Step, ahead, fits, loss, named, then, took, written
 from sluice.core.rollback.symptom import Scope
 from sluice.core.value import Value
 
@@ -42,17 +41,17 @@ def step(database: Database, record: Record, terms: Terms) -> Step:
 
 def _toward(database: Database, record: Record, told: Mapping[str, Any], terms: Terms) -> Step:
     """Decide by what the database is ahead of the revision that the code was made for."""
-    ahead = [one for one in database.changes if rank(one.id) > rank(told["target"])]
-    if half := [one.name for one in ahead if one.half]:
+    newer = ahead(database.changes, told["target"])
+    if half := [one.name for one in newer if one.half]:
         why = f"{named(half)} has not come to its end: finish it, or bring it back, with `pulumi up` first"
         return Step(**told, action=Action.REFUSE, why=why)
-    contracts = [one.name for one in ahead if one.phase == "contract"]
+    contracts = [one.name for one in newer if one.phase == "contract"]
     if contracts and terms.scope is Scope.SERVICES:
         why = f"older code does not run with {named(contracts)}, which must go first: leave services-only out"
         return Step(**told, action=Action.REFUSE, migrations=contracts, why=why)
-    if not contracts and not (terms.exact and ahead):
-        return Step(**told, action=Action.CODE, why=_stays(ahead, told["target"]))
-    return _back(database, ahead, record, told, terms)
+    if not contracts and not (terms.exact and newer):
+        return Step(**told, action=Action.CODE, why=_stays(newer, told["target"]))
+    return _back(database, newer, record, told, terms)
 
 
 def _unnamed(database: Database, record: Record, told: Mapping[str, Any]) -> Step:
@@ -64,15 +63,15 @@ def _unnamed(database: Database, record: Record, told: Mapping[str, Any]) -> Ste
     return Step(**told, action=Action.CODE, why="the release names no revision of it: it stays as it is")
 
 
-def _stays(ahead: Sequence[Change], target: str) -> str:
-    if not ahead:
+def _stays(newer: Sequence[Change], target: str) -> str:
+    if not newer:
         return f"it is at '{target}'"
-    return f"it stays ahead of '{target}' by {named([one.name for one in ahead])}: old code runs with what an expand adds"
+    return f"it stays ahead of '{target}' by {named([one.name for one in newer])}: old code runs with what an expand adds"
 
 
-def _back(database: Database, ahead: Sequence[Change], record: Record, told: Mapping[str, Any], terms: Terms) -> Step:
+def _back(database: Database, newer: Sequence[Change], record: Record, told: Mapping[str, Any], terms: Terms) -> Step:
     """Undo the contracts above all else before the older code comes, and, if that is asked for, expands once the newer code is gone."""
-    undone, kept = undo(ahead, exact=terms.exact)
+    undone, kept = undo(newer, exact=terms.exact)
     stuck = [one for one in undone if one.way == "restore-only"]
     if names := [one.name for one in stuck if one.phase == "contract"]:
         return restore(database, record, told, f"{named(names)} has no way back")
@@ -83,9 +82,9 @@ def _back(database: Database, ahead: Sequence[Change], record: Record, told: Map
     return lossy(undone, database, told, terms) or downgrade(undone, told, terms.exact)
 
 
-def undo(ahead: Sequence[Change], *, exact: bool) -> tuple[list[Change], list[Change]]:
+def undo(newer: Sequence[Change], *, exact: bool) -> tuple[list[Change], list[Change]]:
     """Return what is undone, in this order, and what stays or is in the way: a contract below an expand takes two releases."""
-    begun = sorted(ahead, key=lambda one: rank(one.id), reverse=True)
+    begun = list(reversed(newer))
     contracts = list(takewhile(lambda one: one.phase == "contract", begun))
     below = begun[len(contracts) :]
     buried = any(one.phase == "contract" for one in below)
