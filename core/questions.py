@@ -12,10 +12,6 @@ from sluice.core.store import Store
 from sluice.core.value import Value
 from sluice.core.version import Version
 
-# The folder in which a program that is only asked finds what is known, and writes what it would ask. Nobody sets it but the command.
-VARIABLE = "SLUICE_QUESTIONS"
-KNOWN, ASKED = "known.json", "asked.json"
-
 
 class Known(Value):
     """What state says of a stack: its running versions by name, its door and splitter, its databases, where backups are."""

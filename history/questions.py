@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from sluice.core.errors import Unreachable
-from sluice.core.questions import ASKED, KNOWN, VARIABLE, Known, Questions
+from sluice.core.inquiry import ASKED, KNOWN, VARIABLE
+from sluice.core.questions import Known, Questions
 from sluice.history.stack import Stack
 
 # A preview takes two seconds; one of a large stack on a busy machine may take long.

@@ -53,11 +53,17 @@ def _entry(seen: Stack, one: Backup, there: set[str]) -> dict[str, Any]:
 
 
 def beside(seen: Stack, names: Sequence[str]) -> list[dict[str, str]]:
-    """Return the databases that drills and restores have made beside a stack's own, each with its state and a line."""
+    """Return the databases that drills and restores have made beside a stack's own, each with its state and a line.
+
+    A server that does not answer is no reason to hide what is on disk, which may be all that is left.
+    """
     store = next(iter(seen.stores.values()), None)
     if store is None:
         return []
-    found = activity.look(store, list(names), timeout=LIMIT)
+    try:
+        found = activity.look(store, list(names), timeout=LIMIT)
+    except Unreachable as error:
+        return [{"state": "unknown", "line": str(error)}]
     judged = data.beside(store, names, found.sizes, _load(seen, names), found.asides, time.time())
     return [{"state": one.state.value, "line": one.line} for one in judged]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sluice.core.check import Check, Limit
-from sluice.core.questions import ASKED, KNOWN, VARIABLE, Known, Questions
+from sluice.core.inquiry import ASKED, KNOWN, VARIABLE
+from sluice.core.questions import Known, Questions
 from sluice.core.store import Store
 from sluice.core.version import Version
 from tests.fixtures.mock import SPLIT, World
@@ -94,3 +97,9 @@ def test_not_asked(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     shop.release(shop.stack("1.0"))
     assert [path.name for path in tmp_path.iterdir()] == ["app"]
+
+
+def test_light():
+    """An ordinary update does not import what only an asked one needs."""
+    loaded = "import sys; import sluice.components; print('sluice.core.questions' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "False\n"

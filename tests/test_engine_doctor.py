@@ -225,4 +225,7 @@ def test_server_down(shop: Engine):
     (down,) = [one for one in found if one["area"] in ("database", "data") and one["state"] != "ok" and one["what"].startswith("server ")]
     assert (down["state"], down["cause"], down["next"]) == ("problem", "the server does not run", "pulumi up")
     assert not [one for one in found if one["what"].startswith(("connections", "indexes", "migrations"))]
+    # What is on disk is told without it.
+    listed = json.loads(sluice(shop, "backup", "--list", "--json").out)
+    assert (listed["backups"], [one["state"] for one in listed["databases"]]) == ([], ["unknown"])
     assert shop.up().ok

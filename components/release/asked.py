@@ -16,7 +16,7 @@ import pulumi
 
 from sluice.components import facts, marks
 from sluice.components.release import proofs
-from sluice.core.questions import ASKED, KNOWN, VARIABLE
+from sluice.core.inquiry import ASKED, KNOWN, VARIABLE
 
 if TYPE_CHECKING:
     from sluice.components.release.data import Data
