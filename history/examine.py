@@ -137,9 +137,9 @@ def _stack(scene: Scene) -> list[Question]:
     cancel = typed(seen.pulumi.argv("cancel", "--yes"))
     live = seen.live.id if seen.live else None
     return [
-        Question(stack.STACK, "lock", lambda: stack.lock(scene.held, cancel)),
+        Question(stack.STACK, "lock", lambda: stack.lock(scene.locks, cancel)),
         Question(stack.STACK, "operations", lambda: stack.pending(seen.pending, busy=scene.busy)),
-        Question(stack.STACK, "release", lambda: [stack.release(seen.configured, live, busy=scene.busy)]),
+        Question(stack.STACK, "release", lambda: [stack.release(seen.configured, live, scene.held, busy=scene.busy)]),
         Question(stack.STACK, "variables", lambda: _variables(scene)),
     ]
 
@@ -171,6 +171,7 @@ def _services(scene: Scene) -> list[Question]:
         *versions,
         *doors,
         Question(stack.SERVICES, "envoy", partial(services.envoy, scene)),
+        Question(stack.SERVICES, "keeper", partial(services.keeper, scene)),
         Question(stack.SERVICES, "supervisord", partial(services.supervisord, scene)),
         Question(machine.AREA, "ports", partial(services.ports, scene)),
         Question(machine.AREA, "processes", partial(services.strays, scene)),

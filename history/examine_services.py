@@ -23,7 +23,8 @@ def traffic(scene: Scene) -> list[Finding]:
     share = _share(scene)
     proven = scene.seen.live.names if scene.seen.live else set[str]()
     doors = {f"{route.service} {route.prefix}": share.weights(route) for route in share.routes}
-    return stack.traffic(doors, sorted(proven), busy=scene.busy)
+    # A release that is held on its way has its share by right, as long as somebody watches it.
+    return stack.traffic(doors, sorted(proven), busy=scene.busy or (scene.watch[0] is not None and scene.watch[1]))
 
 
 def _share(scene: Scene) -> Share:
@@ -107,6 +108,12 @@ def envoy(scene: Scene) -> list[Finding]:
         cause = "it has not taken over the last change of the routes"
         return [stack.gone(stack.SERVICES, "envoy", f"follows revision '{followed}', told was '{told}'", cause)]
     return [fine(stack.SERVICES, "envoy", f"admin answers, routes of revision '{followed}'")]
+
+
+def keeper(scene: Scene) -> list[Finding]:
+    """Look whether the keeper beside the splitter is at work, and whether it has something to watch."""
+    lease, answers = scene.watch
+    return [stack.keeper(answers, scene.held or (f"'{lease.release}' has traffic" if lease else ""))] if scene.seen.split else []
 
 
 def supervisord(scene: Scene) -> list[Finding]:

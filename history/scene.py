@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from sluice.core.lease import Lease
 from sluice.core.store import Store
 from sluice.history.stack import Stack
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A stack that is looked at. `long`, in seconds, is when a transaction or a statement is told; `held` are the locks on the stack."""
+    """A stack that is looked at. `long`, in seconds, is when a transaction or a statement is told; `locks` are those on the stack."""
 
     seen: Stack
-    held: Sequence[tuple[str, bool]]
+    locks: Sequence[tuple[str, bool]]
     long: float
     limit: float
 
     @property
     def busy(self) -> bool:
         """Say whether an update may be at work."""
-        return any(not dead for _, dead in self.held)
+        return any(not dead for _, dead in self.locks)
+
+    @cached_property
+    def watch(self) -> tuple[Lease | None, bool]:
+        """Return the lease on traffic that is not proven, None where there is none, and whether a keeper is at work."""
+        from sluice.systems import splits
+
+        if self.seen.split is None:
+            return None, False
+        split = splits.open(self.seen.split)
+        return split.seen().lease, split.kept(time.time())
+
+    @property
+    def held(self) -> str:
+        """Return how a release is held on its way, "" when none is."""
+        lease, _ = self.watch
+        if lease is None or lease.hold is None:
+            return ""
+        hold = lease.hold.shown(lease.release)
+        return f"'{hold['release']}' is held at {hold['weight']} % since {hold['since']}, until {hold['until']}"
 
     @cached_property
     def root(self) -> Path | None:

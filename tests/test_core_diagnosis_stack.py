@@ -53,6 +53,21 @@ def test_release(configured: str, live: str | None, busy: bool, state: str, text
     assert (found.state.value, found.seen) == (state, text)
 
 
+def test_held():
+    """A release that is held on its way is no fault; what leads on and back is told."""
+    found = stack.release("2-b", "1-a", "'2-b' is held at 25 %", busy=False)
+    assert seen([found]) == [("ok", "release: '2-b' is held at 25 %: `sluice promote` goes on, `sluice abort` goes back")]
+
+
+def test_keeper():
+    """Without a keeper nothing can be held; traffic that is not proven and that nobody would take back is a problem."""
+    assert seen([stack.keeper(True, "")]) == [("ok", "keeper: is at work; all traffic is on what is proven")]
+    told = "keeper: does not answer, expected at work: no release can be held without it; run: pulumi up"
+    assert seen([stack.keeper(False, "")]) == [("warning", told)]
+    told = "keeper: does not answer; '2-b' has traffic, expected at work: if the deployer dies, its traffic stays; run: pulumi up"
+    assert seen([stack.keeper(False, "'2-b' has traffic")]) == [("problem", told)]
+
+
 def test_traffic():
     """Traffic on what is not proven is a problem unless an update is at work; so is a door with nobody behind it."""
     assert seen(stack.traffic({"web /": {"web@1": 100}}, ["web@1"], busy=False)) == [("ok", "door web /: 100 % web@1")]

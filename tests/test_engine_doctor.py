@@ -61,7 +61,19 @@ def test_well(shop: Engine):
     assert quiet(found) == []
     (name,) = shop.programs()
     whats = {one["what"] for one in found}
-    assert {"memory", "ports", "clock", "lock", "release", "envoy", "supervisord", "connections", name, "shop through the door"} <= whats
+    assert {
+        "memory",
+        "ports",
+        "clock",
+        "lock",
+        "release",
+        "envoy",
+        "keeper",
+        "supervisord",
+        "connections",
+        name,
+        "shop through the door",
+    } <= whats
     assert told(found, "backup of 'shop'")["next"] == "sluice backup shop"
     text = sluice(shop, "doctor")
     assert text.ok

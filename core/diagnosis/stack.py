@@ -34,8 +34,10 @@ def pending(names: Sequence[str], *, busy: bool) -> list[Finding]:
     return [Finding(area=STACK, what="operations", state=State.PROBLEM, **told)]
 
 
-def release(configured: str | None, live: str | None, *, busy: bool) -> Finding:
-    """Judge whether config names what is live and proven."""
+def release(configured: str | None, live: str | None, held: str = "", *, busy: bool) -> Finding:
+    """Judge whether config names what is live and proven; `held` says how a release is held on its way, where one is."""
+    if held:
+        return fine(STACK, "release", f"{held}: `sluice promote` goes on, `sluice abort` goes back")
     if live is None:
         told = {"seen": "nothing is proven yet", "expected": "a proven release", "cause": "no update has come to its end", "next": UP}
         return Finding(area=STACK, what="release", state=State.WARNING, **told)
@@ -95,6 +97,17 @@ def door(name: str, answer: Answer) -> Finding:
     cause = "the service behind it fails, or is not there" if answer.status else "the proxy does not listen"
     told = {"seen": answer.shown, "expected": f"less than {BAD}", "cause": cause, "next": f"curl -i {answer.url}"}
     return Finding(area=SERVICES, what=what, state=State.PROBLEM, **told)
+
+
+def keeper(answers: bool, watched: str) -> Finding:
+    """Judge the keeper, which takes back traffic that nobody watches; `watched` says what there is to watch, "" for nothing."""
+    if answers:
+        return fine(SERVICES, "keeper", f"is at work; {watched or 'all traffic is on what is proven'}")
+    state, cause = (
+        (State.PROBLEM, "if the deployer dies, its traffic stays") if watched else (State.WARNING, "no release can be held without it")
+    )
+    told = {"seen": f"does not answer{f'; {watched}' if watched else ''}", "expected": "at work", "cause": cause, "next": UP}
+    return Finding(area=SERVICES, what="keeper", state=state, **told)
 
 
 def programs(states: Mapping[str, tuple[str, str]], wanted: Sequence[str], serving: Sequence[str]) -> list[Finding]:
