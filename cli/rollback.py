@@ -104,6 +104,8 @@ def run(seen: Stack, made: Plan, told: Orders) -> int:
 
     begun = time.monotonic()
     count = countdown(seen, made, begun)
+    if count:
+        count.tick()
     do(seen.pulumi, told.before)
     code = seen.pulumi.attend(told.up, count.tick if count else None)
     late = count.end() if count else False

@@ -173,6 +173,16 @@ def test_failed_return():
     assert aimed(world, "1.1") == (id_of("1.1"), "1.0")
 
 
+def test_failed_revert():
+    """A way back to what serves that failed goes on, as often as it is asked for; what it was to leave is not forgotten."""
+    world = play([*GOOD, (block("1.3"), "failed")])
+    for _ in range(2):
+        back(world, "1.3", "1.2", "failed")
+        assert aimed(world, "1.2") == (id_of("1.3"), "1.2")
+    back(world, "1.3", "1.2")
+    assert aimed(world, "1.2") == (id_of("1.2"), None)
+
+
 def test_once():
     """After a rollback that came through, the next one has to name its release: a job that is run twice goes back once."""
     world = play(GOOD)

@@ -136,3 +136,19 @@ def test_restore_only(shop: Engine):
     (backup,) = [one.id for one in shelf.load(shop.root / "backups", database=SHOP) if one.id == made["steps"][0]["backup"]]
     refused = sluice(shop, "rollback", "--yes")
     assert refused.out.endswith(f"accept it by name, with --to-backup {backup}; nothing was touched\n")
+    done = sluice(shop, "rollback", "--to-backup", backup, "--yes")
+    assert done.ok, done.out
+    assert "restore: from '1.6-" in done.out
+    assert (shop.live, applied(shop)[-1]) == ("1.5", "0004_note")
+    assert "restore" not in rollout(shop)
+
+
+def test_corrupt(shop: Engine):
+    """Corrupt data go back alone, under the release that is live, whose block stays as it is; the plain commands do the same."""
+    before, rows = last(shop), ask(shop, "select item from orders")
+    backup = told(shop, "plan", "--db-only", "--symptom", "corruption")["steps"][0]["backup"]
+    ask(shop, "update orders set item = 'spoiled'")
+    typed(shop, "--db-only", "--symptom", "corruption", "--to-backup", backup)
+    assert ask(shop, "select item from orders") == rows
+    assert (shop.live, last(shop)) == ("1.5", before)
+    assert "restore" not in rollout(shop)

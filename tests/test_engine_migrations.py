@@ -11,12 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 import yaml
 
 from sluice.core.record import Record
-from sluice.runtimes.process.folder import Folder
 from sluice.systems import shelf
 from tests.fixtures.engine import Engine, checkout
 
@@ -60,11 +58,7 @@ def register(engine: Engine, email: str) -> None:
 
 
 def ask(engine: Engine, database: str, query: str) -> list[tuple[Any, ...]]:
-    store = engine.outputs()["databases"][database]
-    passfile = Folder(engine.root).passfile("redcube-database-server")
-    with psycopg.connect(**store, user="sluice", passfile=str(passfile), autocommit=True) as connection:
-        cursor = connection.execute(query.encode())
-        return cursor.fetchall() if cursor.description else []
+    return engine.sql(database, query)
 
 
 def databases(engine: Engine) -> set[str]:

@@ -124,6 +124,9 @@ def aim(proven: Sequence[Past], updates: Sequence[Update], configured: str | Non
         # What failed is out of config already, and maybe not yet out of the world.
         return _aimed(proven, updates, tried or "")
     if configured == live and last and last.message.startswith(BACK):
+        if failed:
+            # The way back to what serves has not come to its end: it goes on.
+            return Aim(failing=last.message.removeprefix(BACK).split(" ")[0], target=proven[0])
         return Aim(failing=live, why=f"'{live}' is live since somebody went back to it: to go back further, name a release with --to")
     return _aimed(proven, updates, configured or live)
 
