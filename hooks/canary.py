@@ -64,8 +64,8 @@ def _climb(props: Props) -> Props:
     from sluice.systems.climb import Climb
 
     split, rollout = splits.open(props["split"]), Rollout.read(props["rollout"])
-    told = {"notify": props.get("notify") or [], "tape": Tape(rollout, journal.writer(props))}
-    climb = Climb(rollout, split, WatchedClock(Stop(), split.beat), **told)
+    notify, tape = props.get("notify") or [], Tape(rollout, journal.writer(props))
+    climb = Climb(rollout, split, WatchedClock(Stop(), split.beat), notify=notify, tape=tape)
     steps = climb.run()
     return {"steps": steps, "held": climb.hold.shown(props["release"]) if climb.hold else {}}
 
