@@ -48,6 +48,8 @@ ALONE = (
 )
 
 
+# Seconds in which a deployer starts its own Python and the team's, twice.
+STARTS = 40.0
 # Ends its transaction by a way that nobody sees, and everybody who could know of it.
 BOTH = """
 import os
@@ -90,7 +92,7 @@ def test_killed_deployer(store: Store, tmp_path: Path):
     """The child of a killed deployer asks before it commits, hears nothing, and takes all back; the next run goes on from there."""
     spec = given(tmp_path, CALM)
     one = deployer(store, spec, "bb2")
-    until(asleep(store), "sleeps")
+    until(asleep(store), "sleeps", STARTS)
     (child,) = psutil.Process(one.pid).children()
     one.kill()
     one.wait()
@@ -104,11 +106,12 @@ def test_killed_deployer(store: Store, tmp_path: Path):
 
 def test_the_next_deployer_does_not_wait(store: Store, tmp_path: Path):
     """What a killed deployer has left running is ended by the next one, which has the lock."""
-    spec = given(tmp_path, CALM)
+    spec = given(tmp_path, (CALM[0].replace("1.5", "600"), CALM[1]))
     one = deployer(store, spec, "bb2")
-    until(asleep(store), "sleeps")
+    until(asleep(store), "sleeps", STARTS)
     one.kill()
     one.wait()
+    add(spec, "bb2", "aa1", CALM)
     log: list[str] = []
     assert go(store, spec, "bb2", log=log.append) == ["bb2_step_bb2"]
     assert any("which a dead deployer had left" in line for line in log)
@@ -131,7 +134,7 @@ def test_killed_on_the_way_back(store: Store, tmp_path: Path):
     spec = given(tmp_path, CALM)
     go(store, spec, "bb2")
     one = deployer(store, spec, "aa1", "settle")
-    until(asleep(store), "sleeps")
+    until(asleep(store), "sleeps", STARTS)
     one.kill()
     one.wait()
     until(idle(store), "ends")
@@ -147,7 +150,7 @@ def test_killed_outside_a_transaction(store: Store, tmp_path: Path):
     """Of a revision that commits by itself the history says what stays, with the part that does; a person decides."""
     spec = given(tmp_path, ALONE)
     one = deployer(store, spec, "bb2")
-    until(asleep(store), "sleeps")
+    until(asleep(store), "sleeps", STARTS)
     one.kill()
     one.wait()
     until(idle(store), "ends")
@@ -170,7 +173,7 @@ def test_terminated_session(store: Store, tmp_path: Path):
     spec = given(tmp_path, CALM)
 
     def later() -> None:
-        until(asleep(store), "sleeps")
+        until(asleep(store), "sleeps", STARTS)
         sql(store, "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")
 
     thread = threading.Thread(target=later)
@@ -186,7 +189,7 @@ def test_an_interrupt_is_the_deployers(store: Store, tmp_path: Path):
     """An interrupt at the terminal does not reach the child, which is not in the deployer's group of processes."""
     spec = given(tmp_path, CALM)
     one = deployer(store, spec, "bb2")
-    until(asleep(store), "sleeps")
+    until(asleep(store), "sleeps", STARTS)
     (child,) = psutil.Process(one.pid).children()
     assert os.getpgid(child.pid) == child.pid
     one.send_signal(signal.SIGTERM)
@@ -213,7 +216,7 @@ def test_a_session_that_is_ended_unnoticed(store: Store, tmp_path: Path):
     query = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sluice migration bb2' and state like 'idle%'"
 
     def later() -> None:
-        until(asleep(store), "sleeps")
+        until(asleep(store), "sleeps", STARTS)
         until(lambda: bool(sql(store, query)), "is ended")
 
     thread = threading.Thread(target=later)
@@ -241,7 +244,7 @@ def test_a_thread_of_its_own(store: Store, tmp_path: Path):
     env = Path(spec.folder) / "env.py"
     env.write_text("import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + env.read_text())
     one = deployer(store, spec, "bb2")
-    until(asleep(store), "sleeps")
+    until(asleep(store), "sleeps", STARTS)
     one.kill()
     one.wait()
     until(idle(store), "ends")

@@ -67,8 +67,8 @@ def deployer(at: Store, texts: Mapping[str, str], target: str = "1", phase: str 
     return subprocess.Popen([sys.executable, "-c", DEPLOYER, words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 8
+def until(true: Callable[[], bool], what: str, within: float = 8) -> None:
+    deadline = time.monotonic() + within
     while not true():
         assert time.monotonic() < deadline, f"never came: {what}"
         time.sleep(0.01)
