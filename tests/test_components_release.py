@@ -324,7 +324,7 @@ def test_a_restore(shop: Shop, world: World):
     before, after = (dict(world[f"shop-restore-{turn}-swap"].inputs) for turn in ("before", "after"))
     databases = before.pop("databases")
     assert [one["store"]["dbname"] for one in databases] == ["shop"]
-    shared = {**OWN, "release": id, "settled": False, "folder": "/backups", "instructions": [mine], "moves": True, "jobs": 4}
+    shared = {**RUNS, "release": id, "settled": False, "folder": "/backups", "instructions": [mine], "moves": True, "jobs": 4}
     # Not before the warm versions go.
     shared |= {"keep": 24 * 3600, "deadline": 120}
     assert before == {**shared, "turn": "before", "checks": []}
