@@ -71,8 +71,10 @@ class Hook(ResourceProvider):
         from sluice.core.journal import Happened
         from sluice.hooks import journal
 
+        if props.get("held"):
+            return self.rest(props)
         journal.say(props, Happened.BEGAN)
-        own = self.rest(props) if props.get("held") else self.run(props)
+        own = self.run(props)
         journal.say(props, Happened.PASSED, "", {name: own[name] for name in self.told if own.get(name)})
         return own
 

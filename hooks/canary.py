@@ -19,7 +19,7 @@ class CanaryProvider(Hook):
     """
 
     moment = "canary"
-    told = ("steps",)
+    told = ("steps", "held")
 
     echoed = ("split",)
 

@@ -114,6 +114,14 @@ def test_no_incident(text: str, came: Came):
     assert (one.came, one.incident, one.after) == (came, None, [])
 
 
+def test_held():
+    """A release that is held is no incident, and the page says where to look."""
+    pen = Pen("1-a", "r", NOON).write(Moment.CANARY, Happened.BEGAN).write(Moment.CANARY, Happened.PASSED, 9, held={"weight": 10})
+    one = made("1-a", pen.events)
+    assert (one.came, one.incident) == (Came.HELD, None)
+    assert one.line == "1-a was left at a step of its ladder at 2026-11-24 12:00:09 UTC: `sluice status` says what has become of it"
+
+
 def test_attempts_and_marks():
     """All attempts are told, the last one counts; looks at the live release are beside them."""
     marks = Pen(BAD, "m", NOON + timedelta(hours=4)).step(Moment.MARK, 60)

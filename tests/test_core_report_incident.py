@@ -54,6 +54,7 @@ def test_gone_back_from():
     made = of(live, back()[0], returned)
     assert (made.severity, made.why) == (Severity.P0, "as ada said")
     assert made.due == back()[0].at + timedelta(hours=48)
+    assert of(live, None, returned).due == returned.begun + timedelta(hours=48)
     assert made.chapters[3].items[0].note == "orders are lost, 14:00:00, by ada on deploy-1"
     assert (made.chapters[4].items[0].done, made.chapters[4].items[0].note) == (True, "by the next release, 14:00:01")
 

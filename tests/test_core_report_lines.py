@@ -79,6 +79,13 @@ def test_killed():
     assert made.why == "no end was written down in 'canary': the update was killed, or still runs"
 
 
+def test_held():
+    """An update that ended on the way, as it was told to, is neither proven nor cut short."""
+    pen = begun(Pen("1-a", "r", NOON)).write(Moment.CANARY, Happened.SHIFTED, 1, weight=10)
+    pen.write(Moment.CANARY, Happened.PASSED, 9, steps=["10 %: 50 requests"], held={"release": "1-a", "weight": 10})
+    assert (one(pen.events).end, one(pen.events).why) == (End.HELD, "")
+
+
 def test_several():
     """Each update is an attempt; what a command says is none; looks at a live release are marks."""
     marks = Pen(good()[0].release, "m", NOON + timedelta(hours=1)).step(Moment.MARK, 60)

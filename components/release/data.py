@@ -68,8 +68,8 @@ class Data:
             checks=checks,
             deadline=on.rollout.deadlines.health,
             heard=self._heard(),
-            # A settled release is restored too, when somebody asks for it.
-            common={**on.own, **(on.journal if on.instructions else {}), **more},
+            # A settled release is restored too, when somebody asks for it; without that nothing is done that could be written down.
+            common={**on.bare, **(on.journal if on.instructions else {}), **more},
             opts=on.below(after, self.server.store.resource),
         )
 

@@ -20,6 +20,7 @@ class End(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    HELD = "held"  # it went no further than it should, and the keeper judges it on
     UNFINISHED = "unfinished"  # it was killed, or still runs
 
 

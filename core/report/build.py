@@ -98,6 +98,7 @@ def _line(release: str, came: Came, last: Attempt, left: Event | None) -> str:
         Came.FAILED: f"{release} failed{where}, {_serving(last)}",
         Came.REFUSED: f"{release} did not begin: nothing was touched",
         Came.INTERRUPTED: f"{release} was interrupted{where}, {_serving(last)}",
+        Came.HELD: f"{release} was left at a step of its ladder at {when(last.ended)}: `sluice status` says what has become of it",
         Came.UNFINISHED: f"{release} has no end{where} in the journal",
     }
     return lines[came]

@@ -72,7 +72,8 @@ def incident(attempt: Attempt, *, left: Event | None, returned: Attempt | None, 
     """
     chain = sorted(attempt.contacts or contacts, key=lambda one: one.after)
     level, why = severity(attempt, left)
-    due = (left.at if left and not attempt.why else attempt.ended) + POSTMORTEM
+    gone = left.at if left else returned.begun if returned else attempt.ended
+    due = (attempt.ended if attempt.why else gone) + POSTMORTEM
     who, reach = commander(chain)
     scene = Scene(attempt, left, returned, level, why, f"{who} ({reach})")
     return Incident(

@@ -62,6 +62,8 @@ def _end(events: list[Event], failed: Event | None, update: Update | None, bars:
     passed = {event.moment for event in events if event.event is Happened.PASSED}
     if Moment.RECORD in passed or passed == {Moment.MARK}:
         return End.PROVEN, None
+    if any(event.event is Happened.PASSED and event.figures.get("held") for event in events):
+        return End.HELD, Moment.CANARY
     if update and update.outcome is Outcome.FAILED and all(bar.state is State.PASSED for bar in bars):
         # No step of ours failed: what lies between them did.
         return End.FAILED, Moment.DEPLOY

@@ -45,6 +45,7 @@ class Came(StrEnum):
     FAILED = "failed"
     REFUSED = "refused"
     INTERRUPTED = "interrupted"
+    HELD = "held"
     UNFINISHED = "unfinished"
 
 
