@@ -16,11 +16,19 @@ if TYPE_CHECKING:
 Until = Annotated[int, typer.Option("--until", min=1, max=100, help="The weight of the step to hold at next; 100 is all the way.")]
 
 
-def promote(until: Until = 100, yes: options.Yes = False, stack: options.StackName = None, cwd: options.Folder = options.HERE) -> None:
+def promote(
+    until: Until = 100,
+    message: options.Why = "",
+    yes: options.Yes = False,
+    stack: options.StackName = None,
+    cwd: options.Folder = options.HERE,
+) -> None:
     """Go on from the step at which the keeper holds a release: all gates run again, and the step is proven again before the next one.
 
     In plain Pulumi: `pulumi config set --path sluice:rollout.until 100`, then `pulumi up`.
     """
+    from sluice.cli.journal import note
+    from sluice.core.moment import Moment
     from sluice.core.settings.tree import ROLLOUT, path
     from sluice.history import facts
     from sluice.history.pulumi import find
@@ -32,6 +40,7 @@ def promote(until: Until = 100, yes: options.Yes = False, stack: options.StackNa
     wanted = pulumi.argv("config", "set", "--path", path(ROLLOUT, ["until"]), str(until))
     say.lines("in plain Pulumi:", *(f"  {line}" for line in facts.shown([wanted, pulumi.argv("up", "--yes", "--skip-preview")])))
     confirm(f"promote '{held['release']}' from {held['weight']} % to {until} % on '{pulumi.stack}'?", yes)
+    note(seen, Moment.PROMOTE, message or f"to {until} %", release=held["release"], until=until)
     pulumi.do(wanted)
     raise typer.Exit(pulumi.watch("up", "--yes", "--skip-preview", "--message", f"promote {held['release']} to {until} %"))
 

@@ -14,12 +14,14 @@ from sluice.core.journal import Event, Happened
 from sluice.core.migration.row import Row
 from sluice.core.moment import Moment
 from sluice.core.report.report import Known
+from sluice.core.report.word import when
 from sluice.core.settings.approval import Given
 from sluice.core.settings.parse import draft
 from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.tree import ROLLOUT
 from sluice.history.stack import Stack
 from sluice.systems import actor, journal
+from sluice.systems.keeper import file
 
 
 def note(seen: Stack, moment: Moment, text: str, *, release: str = "", figures: Mapping[str, Any] | None = None) -> list[str]:
@@ -55,8 +57,17 @@ def known(seen: Stack) -> Known:
         rows=rows,
         approvals=_approvals(rollout),
         contacts=_contacts(rollout),
-        notes=[*wrong, *missing],
+        notes=[*_kept(seen), *wrong, *missing],
     )
+
+
+def _kept(seen: Stack) -> list[str]:
+    """Say what the keeper took back last: it writes to its own log, and not to the journal."""
+    word = file.word(seen.split["folder"]) if seen.split else {}
+    ended = word.get("ended")
+    if not ended:
+        return []
+    return [f"the keeper took back the traffic of {ended['release']} at {when(datetime.fromtimestamp(ended['at'], UTC))}: {ended['why']}"]
 
 
 def _rollout(seen: Stack) -> tuple[Rollout | None, list[str]]:

@@ -16,6 +16,7 @@ from sluice.history.journal import known, note
 from sluice.history.pulumi import Pulumi
 from sluice.history.stack import Stack
 from sluice.systems import journal
+from sluice.systems.keeper import file
 from tests.fixtures.journal import NOON, good
 
 ROLLOUT = {
@@ -66,6 +67,19 @@ def test_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert [one.id for one in found.records] == [record.id]
     assert ([one.by for one in found.approvals], [one.name for one in found.contacts]) == (["grace"], ["Ben"])
     assert found.notes == []
+
+
+def test_the_keepers_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What the keeper took back, which no update was there to write down, is told from what the keeper says."""
+    path = tmp_path / "journal.jsonl"
+    journal.append(path, good()[0].line())
+    file.say(
+        str(tmp_path), {"judges": None, "ended": {"release": "1.2.0-8cbcf7", "why": "error rate 12.0 % > 5.0 %", "at": NOON.timestamp()}}
+    )
+    seen = stack(tmp_path, monkeypatch, journal=str(path))
+    proxy = {"type": "pulumi-python:dynamic/process:Proxy", "inputs": {}, "outputs": {"split": {"folder": str(tmp_path)}}}
+    found = known(Stack(seen.pulumi, seen.backend, {"resources": [*seen.state["resources"], proxy]}, seen.config, []))
+    assert found.notes == ["the keeper took back the traffic of 1.2.0-8cbcf7 at 2026-11-24 12:00:00 UTC: error rate 12.0 % > 5.0 %"]
 
 
 def test_broken_rollout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
