@@ -47,12 +47,12 @@ def run(spec: Alembic, store: Store, plan: Plan, **how: Unpack[How]) -> list[str
     if not plan.steps:
         return []
     prepare(store)
-    _begin(spec, run, plan)
+    here = _begin(spec, run, plan)
     with started(spec, store) as child:
         pid = int(first(child)["ready"])
         for step in plan.steps:
             run.log(f"migration {step.migration.name}: {step.action}")
-            _perform(spec, run, child, pid, step)
+            _perform(run, child, pid, step, here=step.migration.id in here)
     return [step.migration.name for step in plan.steps]
 
 
@@ -74,8 +74,8 @@ def drift(spec: Alembic, store: Store, *, within: float = COMPARE) -> list[str]:
         return [clean(spec, line) for line in found["drift"]]
 
 
-def _begin(spec: Alembic, job: Run, plan: Plan) -> None:
-    """End what a dead deployer has left running, see that all is as planned, and forget what was taken back by hand."""
+def _begin(spec: Alembic, job: Run, plan: Plan) -> set[str]:
+    """End what a dead deployer has left running, see that all is as planned, forget what was taken back by hand; return what is here."""
     tree = read(spec)
     try:
         with opened(job.store, "sluice") as session:
@@ -86,13 +86,13 @@ def _begin(spec: Alembic, job: Run, plan: Plan) -> None:
                 raise Superseded(f"{where(job.store)}: its migrations have changed since they were planned: `pulumi up` plans again")
             going = {step.migration.id for step in plan.steps if step.action == "up"}
             table.forget(session, [row.id for row in rows if row.id in going and row.state in ("applied", "reverting")])
+            return {one.id for one in tree.revisions}
     except psycopg.Error as error:
         raise Unreachable(f"{where(job.store)}: {primary(error)}") from None
 
 
-def _perform(spec: Alembic, job: Run, child: Child, pid: int, step: Step) -> None:
-    here = {one.id for one in read(spec).revisions}
-    if step.action not in ("up", "down") or step.migration.id not in here:
+def _perform(job: Run, child: Child, pid: int, step: Step, *, here: bool) -> None:
+    if step.action not in ("up", "down") or not here:
         perform(job, step)  # what an older checkout lacks goes back by the SQL that was kept
         return
     name = f"{NAME} {step.migration.id}"

@@ -56,7 +56,7 @@ def test_release(store: Store, tmp_path: Path):
     saved = save(given)
     first, expand, settle = saved["lines"]
     assert "restored and compared in" in first
-    there = r"rehearsed up in \d\.\d s, down in \d\.\d s, and up again in \d\.\d s"
+    there = r"rehearsed up in \d+\.\d s, down in \d+\.\d s, and up again in \d+\.\d s"
     assert re.fullmatch(rf"aa1_step_aa1, bb2_step_bb2: {there}", expand)
     assert re.fullmatch(rf"cc3_step_cc3: {there}", settle)
     assert columns(store) == ["id", "note"]
@@ -243,7 +243,7 @@ def test_a_published_application(bare: Store, mlflow: Path, tmp_path: Path):
     assert (version(bare), counts(bare)) == ([BEFORE], [(20, 500, 20000)])
     again = props(bare, spec, tmp_path, HEAD, release="r3")
     lines = save(again)["lines"]
-    assert re.search(r"dc11669786a5_.*: rehearsed up in \d\.\d s, down in \d\.\d s, and up again in \d\.\d s", lines[1])
+    assert re.search(r"dc11669786a5_.*: rehearsed up in \d+\.\d s, down in \d+\.\d s, and up again in \d+\.\d s", lines[1])
     assert "is other than the models in" in lines[2]
 
 
