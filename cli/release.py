@@ -58,7 +58,17 @@ def release(
         before = proven(pulumi)
         pulumi.do(words)
         code, events = pulumi.events(up)
-        raise typer.Exit(after(pulumi, before, events, severity, revert=not no_revert) if code else 0)
+        raise typer.Exit(after(pulumi, before, events, severity, revert=not no_revert) if code else done(pulumi))
+
+
+def done(pulumi: Pulumi) -> int:
+    """Say of a release that came to its end, and not to 100 %, how it goes on."""
+    from sluice.history.stack import look
+
+    seen = look(pulumi)
+    if seen.live is None or seen.live.id != seen.configured:
+        say.lines(f"'{seen.configured}' is held on its way, and not proven yet: `sluice promote` goes on, `sluice abort` goes back")
+    return 0
 
 
 def proven(pulumi: Pulumi) -> str | None:

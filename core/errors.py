@@ -47,6 +47,10 @@ class GateFailed(SluiceError):
     """Checks at one moment did not hold until the deadline."""
 
 
+# Why a call that was under way ended: also the words of what it was doing when that wraps it.
+TOLD, GONE = "told to stop", "the deployer is gone"
+
+
 class Interrupted(SluiceError):
     """The deployer was told to stop or has died."""
 

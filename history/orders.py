@@ -47,10 +47,21 @@ def orders(stack: Stack, plan: Plan, message: str) -> Orders:
     leaves = rollout.added(given)
     block = [] if plan.edits and stack.configured == base.id else written(stack.pulumi, base.config)
     return Orders(
-        before=[*_set(stack.pulumi, leaves), *block, *_set(stack.pulumi, _edits(plan))],
+        before=[*_set(stack.pulumi, leaves | _whole(stack)), *block, *_set(stack.pulumi, _edits(plan))],
         up=stack.pulumi.argv("up", "--yes", "--skip-preview", "--message", message),
-        after=[stack.pulumi.argv("config", "rm", *words) for words in rollout.cleared(given, plan.target)],
+        after=[*(stack.pulumi.argv("config", "rm", *words) for words in rollout.cleared(given, plan.target)), *_held(stack)],
     )
+
+
+def _whole(stack: Stack) -> dict[str, str]:
+    """Go all the way, where releases are held on theirs: half-way back most of the traffic would be on what is to be left."""
+    return {path(ROLLOUT, ["until"]): "100"} if stack.settings.until < 100 else {}
+
+
+def _held(stack: Stack) -> list[Argv]:
+    """Hold the releases after it again."""
+    until = stack.settings.until
+    return _set(stack.pulumi, {path(ROLLOUT, ["until"]): str(until)}) if until < 100 else []
 
 
 def _base(stack: Stack, plan: Plan) -> Past | None:

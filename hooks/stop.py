@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from sluice.core.errors import Interrupted
+from sluice.core.errors import GONE, TOLD, Interrupted
 from sluice.systems import deployer
 
 # The design promises a second: a tenth leaves the rest for the write and its confirmation.
@@ -38,9 +38,9 @@ class Stop:
 
     def _why(self) -> str | None:
         if CANCELLED.is_set() or not threading.main_thread().is_alive():
-            return "told to stop"
+            return TOLD
         if self.deployer and deployer.gone(self.deployer):
-            return "the deployer is gone"
+            return GONE
         return None
 
 

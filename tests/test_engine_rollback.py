@@ -192,7 +192,7 @@ def test_two(engine: Engine):
     """Two releases at once: one is refused before it changes config, and the other one goes on; an abort gets through."""
     engine.release("1.0")
     assert engine.up().ok
-    engine.rollout(ladder=[{"weight": 25, "soak": "5m", "samples": 10}, 100])
+    engine.rollout(ladder=[{"weight": 25, "soak": "45s", "samples": 10}, 100])
     with engine.load():
         engine.config["sluice:release"] = {"version": "1.1"}
         with began(engine, "release", "1.1", "--yes") as first:

@@ -123,6 +123,13 @@ def test_restore():
     assert len(orders(stack(left), plan(back("b2")), "back").before) == 3
 
 
+def test_whole():
+    """Where releases are held on their way, a way back is not: it goes to the end, and the next release is held again."""
+    told = orders(stack({"until": 10, "ladder": [10, 100]}), plan(), "back")
+    assert values(told.before[0]) == {"sluice:rollout.until": "100"}
+    assert [values(argv) for argv in told.after] == [{"sluice:rollout.until": "10"}]
+
+
 def test_database():
     """A database alone changes its revision in the live release's block, which is written only where config has another one."""
     edits = {"kind": "configuration", "schema.shop": "1", "schema.a.b": "2"}

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sluice.core.errors import GONE, TOLD
 from sluice.core.rollback.database import Action
 from sluice.core.rollback.plan import Plan
 from sluice.core.rollback.symptom import Severity, Symptom, Trouble
@@ -19,6 +20,8 @@ MARKUP = re.compile(r"<\{%.*?%\}>")
 NAMED = re.compile(r"(?:error: )?(?:sluice\.[\w.]+\.)?([A-Z]\w+): ")
 # Somebody did it, or somebody else is at work: nobody goes back behind their back.
 PERSON = ("Interrupted", "Superseded")
+# A canary says so in the sentence of its own failure.
+STOPPED = tuple(f": {why}" for why in (TOLD, GONE))
 
 # By the resource's type (docs/state.md). What is no step of ours is what a service runs on.
 STEPS: Mapping[str, Trouble | None] = {
@@ -59,7 +62,7 @@ class Failure(Value):
     @property
     def trouble(self) -> Trouble | None:
         """Return its row of the matrix; None where that is for a person to say."""
-        if self.error in PERSON:
+        if self.error in PERSON or any(why in self.text for why in STOPPED):
             return None
         if not self.kind:
             # The program has found no artifact, or else it was its settings.
