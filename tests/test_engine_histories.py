@@ -18,6 +18,7 @@ from sluice.core.record import Record
 from sluice.history.pulumi import Pulumi
 from sluice.history.stack import look
 from tests.fixtures.engine import Engine
+from tests.fixtures.matrix import OFF
 from tests.fixtures.sluice import blocks, sluice, told
 
 pytestmark = [pytest.mark.engine, pytest.mark.kills]
@@ -104,7 +105,7 @@ def test_random_histories(engine: Engine, monkeypatch: pytest.MonkeyPatch):
     print(f"\nSLUICE_EVENTS={COUNT} SLUICE_EVENTS_SEED={SEED}")
     for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
         monkeypatch.setenv(key, engine.env[key])
-    engine.rollout(ladder=[100], soak="100ms", samples=0, checks={name: {"off": True} for name in ("error_rate", "latency")})
+    engine.rollout(ladder=[100], soak="300ms", samples=0, checks=OFF)
     story = Story(engine)
     events = ["good", *(story.dice.choice(EVENTS) for _ in range(COUNT))]
     for event in events:
