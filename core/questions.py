@@ -61,7 +61,7 @@ class Mark(Value):
 
 
 class Saved(Value):
-    """How databases are saved: `needed` are the ids that proven releases name, `owner` whose backups they are."""
+    """How databases are saved: `needed` are the ids that stay whatever their age, `owner` whose backups they are."""
 
     databases: list[Database] = []
     rules: Rules = Rules()

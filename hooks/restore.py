@@ -45,7 +45,7 @@ class RestoreProvider(Hook):
         lines = [line for one in mine for line in _restore(one, int(props.get("jobs") or 1))]
         _well(props)
         if props.get("turn") != "after":
-            lines += [line for one in props["databases"] for line in _aside(Database.read(one), props.get("keep"))]
+            lines += [line for one in props["databases"] for line in _aside(Database.read(one), props)]
         # What waits for its turn is done in this update too, or the release is not settled.
         return {"done": sorted(_wanted(props)), "lines": lines}
 
@@ -116,13 +116,15 @@ def _well(props: Props) -> None:
     gate.wait(gate.rules(asked), WatchedClock(Stop()))
 
 
-def _aside(database: Database, keep: float | None) -> Sequence[str]:
+def _aside(database: Database, props: Props) -> Sequence[str]:
     """Drop what config says that nobody needs, and say what is still there."""
     from sluice.core.errors import SluiceError
     from sluice.systems import recover
 
+    # The turn of what is asked for may come after this one.
+    asked = [one["aside"] for one in props["instructions"] if one.get("aside")]
     try:
-        gone = recover.retire(database.store, keep) if keep else []
+        gone = recover.retire(database.store, props["keep"], asked=asked) if props.get("keep") else []
         lines = [*(f"{one.line}: dropped" for one in gone), *(one.line for one in recover.asides(database.store))]
     except SluiceError as error:
         # It says what is kept: nothing that a release has to wait for.

@@ -6,7 +6,7 @@ What a deployer had begun when it died, the next call takes up, or puts back whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Unpack
 
@@ -126,12 +126,13 @@ def done(store: Store, order: Order) -> bool:
         return spent(connection, store, order) is not None
 
 
-def retire(store: Store, keep: float, *, wait: float = WAIT, clock: Clock | None = None) -> list[Aside]:
-    """Drop what was put aside more than `keep` seconds ago, but for the newest and what a restore is at work on; return what is gone."""
+def retire(store: Store, keep: float, *, asked: Collection[str] = (), wait: float = WAIT, clock: Clock | None = None) -> list[Aside]:
+    """Drop what was put aside more than `keep` seconds ago, but for the newest, what a restore is at work on, and the names that are `asked`
+    for; return what is gone."""
     clock = clock or SystemClock()
     with told(store), held(store, STEP, wait=wait, clock=clock) as lock:
         gone = expired(table.asides(lock.connection, store.dbname), keep, clock.now())
-        used = {one.copy_ for one in table.unfinished(lock.connection, store.dbname)} if gone else set()
+        used = {*asked, *(one.copy_ for one in table.unfinished(lock.connection, store.dbname))} if gone else set()
         free = [one for one in gone if one.name not in used]
         for one in free:
             drop(lock.connection, one.name)

@@ -59,6 +59,16 @@ def test_settled(shop: Shop, world: World, tmp_path: Path, monkeypatch: pytest.M
     assert (found.saved.folder, found.saved.owner, found.split) == ("/b", "shop/production", SPLIT)
 
 
+def test_what_stays(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A backup by hand removes neither what a proven release needs, nor what somebody has asked a release to go back to."""
+    (tmp_path / KNOWN).write_text(known(shop).model_dump_json())
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    wanted = {"release": "1.1-next", "nonce": "n1", "database": "shop", "backup": "B2"}
+    live = shop.record("1.0").model_copy(update={"backups": {"shop": "B1"}})
+    shop.release(shop.stack("1.0", proven=[live], rollout={"restore": [wanted]}))
+    assert Questions.model_validate_json((tmp_path / ASKED).read_text()).saved.needed == ["B1", "B2"]
+
+
 def test_marks(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """All marks are asked as one, passed or not, due or not, with the strictest of their limits."""
     found = asked(shop, tmp_path, monkeypatch, known(shop, ("web", "1.0"), ("api", "1.0")), "1.0").mark

@@ -237,6 +237,19 @@ def test_kept(store: Store, saved: Backup):
     assert run({**given, "keep": 0.001, "turn": "after"})["lines"] == []
 
 
+def test_asked_for(store: Store, saved: Backup):
+    """What was put aside long ago is not dropped before the turn of an instruction that asks for it."""
+    run(props(store, saved))
+    run(props(store, saved, nonce="n2"))
+    newer, older = asides(store)
+    given = props(store, saved) | {"settled": True, "keep": 0.001}
+    given["instructions"] = [{"release": "r1", "nonce": "n3", "database": store.dbname, "aside": older.name}]
+    assert run({**given, "turn": "before"})["lines"] == [f"{store.dbname}: {one.line}" for one in (newer, older)]
+    (line,) = [line for line in run({**given, "turn": "after"})["lines"] if "is again" in line]
+    assert line == f"{store.dbname}: '{store.dbname}' is again what was put aside as '{older.name}'"
+    assert one(store, "select count(*) from orders where note = 'bad'") == 5120
+
+
 def test_nobody_there(store: Store, saved: Backup):
     """A server that does not answer keeps no release from going on that asks it for nothing."""
     given = props(store, saved, release="r0")

@@ -115,5 +115,5 @@ def _saved(on: Scope, data: Data, known: Known) -> Saved:
         rules=on.rollout.backup,
         folder=known.folder,
         owner=f"{pulumi.get_project()}/{pulumi.get_stack()}",
-        needed=sorted({id for record in on.stack.proven for id in record.backups.values()}),
+        needed=data.needed,
     )

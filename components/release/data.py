@@ -91,14 +91,16 @@ class Data:
             databases=self.wanted(),
             folder=on.runtime.backups,
             rules=self.rules,
-            needed=self._needed(),
+            needed=self.needed,
             ask=None if on.plan.settled else facts.asked(on.stack, on.plan).wire(),
             common=on.own,
             opts=on.below(after, self.server.store.resource),
         )
         return self.saved
 
-    def _needed(self) -> list[str]:
+    @property
+    def needed(self) -> list[str]:
+        """Return the ids of backups that stay whatever their age: those that people have asked to restore, and those of proven releases."""
         asked = [one.backup for one in self.on.rollout.restore if one.backup]
         return sorted({*asked, *(id for record in self.on.stack.proven for id in record.backups.values())})
 
