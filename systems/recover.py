@@ -127,8 +127,8 @@ def done(store: Store, order: Order) -> bool:
 
 
 def retire(store: Store, keep: float, *, asked: Collection[str] = (), wait: float = WAIT, clock: Clock | None = None) -> list[Aside]:
-    """Drop what was put aside more than `keep` seconds ago, but for the newest, what a restore is at work on, and the names that are `asked`
-    for; return what is gone."""
+    """Drop what was put aside more than `keep` seconds ago, but for the newest, what a restore is at work on, and the names `asked` for;
+    return what is gone."""
     clock = clock or SystemClock()
     with told(store), held(store, STEP, wait=wait, clock=clock) as lock:
         gone = expired(table.asides(lock.connection, store.dbname), keep, clock.now())
