@@ -23,9 +23,11 @@ from sluice.core.split import Route
 from sluice.systems import splits
 from sluice.systems.keeper import file
 from sluice.systems.keeper.keeper import Keeper
+from sluice.systems.splits.envoy import EnvoySplit
 from sluice.systems.splits.port import Split
 from tests.fixtures.front import Front, wait
 from tests.fixtures.web import Web
+from tests.test_systems_splits import full
 
 pytestmark = pytest.mark.embedded
 BOTH = Route(service="web", prefix="/", live="web@1", canary="web@2")
@@ -278,6 +280,35 @@ def test_somebody_takes_over_while_held(served: Front, release: str):
         wait(lambda: not new.kept(SystemClock().now(), lease.owner))
         assert (new.get(), ended(served)) == (before, "")
         assert before.weight == (10 if release == "r2" else 0)
+
+
+def test_somebody_takes_over_as_it_ends(served: Front, monkeypatch: pytest.MonkeyPatch):
+    """Whoever takes the traffic just as a hold ends has it: the keeper takes back what it has judged, and nothing else."""
+    lease = keep(served, (clock := Leaping()).now())
+    new = splits.open(served.split)
+    own = Lease(release="r3", owner=new.owner, heartbeat=60, rollout=rollout(served).wire())
+    monkeypatch.setattr(EnvoySplit, "drop", lambda self: new.take("r3", [BOTH], lease=own))
+    Keeper(served.split, clock).look()
+    assert clock.now() >= lease.hold.until if lease.hold else False
+    assert (new.get().owner, new.seen().lease, ended(served)) == (new.owner, own, "")
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["judged", "over"])
+def test_a_full_disk(served: Front, web: Web, tmp_path: Path, late: bool):
+    """On a full disk a held step is judged, goes back in its time, and people are told."""
+    from tests.fixtures.web import Answer
+
+    (tmp_path / "hook").write_text(web.tell("/hook", Answer(200)))
+    clock = Leaping()
+    lease = keep(served, clock.now() - 7200 * late, seconds=3600 if late else 7200)
+    split, keeper = splits.open(served.split), Keeper(served.split, clock)
+    split.owner = lease.owner
+    split.hold(lease.model_copy(update={"notify": [{"kind": "slack", "url": f"file:{tmp_path / 'hook'}"}]}))
+    with full():
+        keeper.look()
+    assert (weight(served), serving(served)) == (0, {"web@1"})
+    (asked,) = web.asked
+    assert f"the hold of {'1h' if late else '2h'} at 10 % is over; weight 0" in json.loads(asked.body)["text"]
 
 
 def test_people_are_told(served: Front, web: Web, tmp_path: Path):

@@ -85,9 +85,9 @@ def test_nobody_takes_over(served: Front, monkeypatch: pytest.MonkeyPatch):
 
 
 @contextmanager
-def program(front: Front) -> Iterator[subprocess.Popen[bytes]]:
+def program(front: Front, log: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run the keeper as a runtime does."""
-    child = subprocess.Popen([sys.executable, "-m", "sluice.systems.keeper", json.dumps(front.split)], stdin=subprocess.DEVNULL)
+    child = subprocess.Popen([sys.executable, "-m", "sluice.systems.keeper", json.dumps(front.split)], stdin=subprocess.DEVNULL, stdout=log)
     try:
         yield child
     finally:
@@ -120,6 +120,18 @@ def test_killed_and_started_again(served: Front):
             assert weight(served) == 10
             (served.folder / "fault").touch()
             wait(lambda: weight(served) == 0, 10)
+
+
+def test_nobody_reads_its_log(served: Front):
+    """A keeper whose supervisor is dead has nobody to write its log to, and goes on all the same."""
+    reader, log = os.pipe()
+    with program(served, log) as child:
+        os.close(log)
+        os.close(reader)
+        for _ in range(2):
+            lease = keep(served, SystemClock().now(), seconds=1.5)
+            wait(lambda owner=lease.owner: splits.open(served.split).get().owner != owner, 15)
+            assert (weight(served), child.poll()) == (0, None)
 
 
 def test_an_idle_keeper_is_small() -> None:

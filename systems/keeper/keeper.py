@@ -6,6 +6,7 @@ is a lease, since most of the time there is none.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sluice.core.clock import Clock
@@ -65,8 +66,11 @@ class Keeper:
             self._judge(seen.lease)
 
     def sign(self) -> None:
-        """Say that the keeper is at work."""
-        file.sign(self.folder, self.clock.now())
+        """Say that the keeper is at work. Where that cannot be written, deployers find no keeper; what there is to keep is kept."""
+        try:
+            file.sign(self.folder, self.clock.now())
+        except OSError as error:
+            self._print(f"the keeper's word cannot be signed ({error.strerror})")
 
     def _judge(self, lease: Lease) -> None:
         """Judge a held step until it ends. Then it is over, whatever comes in between."""
@@ -81,7 +85,10 @@ class Keeper:
             return
         except Exception as error:
             self.over = (lease.owner, str(error) if isinstance(error, SluiceError) else f"canary of {lease.release}: {error!r}")
-            self._back(self._open().seen(), self.over[1], lease)
+            seen = self._open().seen()
+            # Whoever has taken it over since then watches it; of routes that cannot be read there is no owner.
+            if seen.share.owner in (lease.owner, ""):
+                self._back(seen, self.over[1], lease)
         finally:
             self._say()
 
@@ -94,6 +101,11 @@ class Keeper:
         except Superseded:
             # Somebody came in between, and watches from now on.
             return
+        except Unreachable:
+            # A full disk lets nobody become the owner: what has gone back already is told all the same.
+            if seen.broken or seen.share.weight or seen.share.cohort or not seen.share.routes:
+                raise
+            share = seen.share
         self.ended = {"release": _name(seen), "why": why, "at": self.clock.now()}
         self._say()
         self._tell(lease, why)
@@ -118,14 +130,20 @@ class Keeper:
         return split
 
     def _say(self, judges: str = "") -> None:
-        file.say(self.folder, {"judges": judges, "ended": self.ended})
+        try:
+            file.say(self.folder, {"judges": judges, "ended": self.ended})
+        except Unreachable as error:
+            # A full disk must keep it neither from judging nor from telling people.
+            self._print(str(error))
         self.sign()
 
     def _print(self, text: str) -> None:
         """Write a line to the log, once for as long as nothing else is to be said."""
         if text != self.said:
             self.said = text
-            print(text, flush=True)
+            # Whoever read it may be dead (the supervisor), or have no room: all the more has this one to go on.
+            with suppress(OSError):
+                print(text, flush=True)
 
 
 class Watched:
