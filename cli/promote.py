@@ -31,18 +31,20 @@ def promote(
     from sluice.core.moment import Moment
     from sluice.core.settings.tree import ROLLOUT, path
     from sluice.history import facts
+    from sluice.history.locks import turn
     from sluice.history.pulumi import find
     from sluice.history.stack import look
 
-    seen = look(find(cwd.resolve(), stack))
-    held = check(seen, until)
-    pulumi = seen.pulumi
-    wanted = pulumi.argv("config", "set", "--path", path(ROLLOUT, ["until"]), str(until))
-    say.lines("in plain Pulumi:", *(f"  {line}" for line in facts.shown([wanted, pulumi.argv("up", "--yes", "--skip-preview")])))
-    confirm(f"promote '{held['release']}' from {held['weight']} % to {until} % on '{pulumi.stack}'?", yes)
-    note(seen, Moment.PROMOTE, message or f"to {until} %", release=held["release"], until=until)
-    pulumi.do(wanted)
-    raise typer.Exit(pulumi.watch("up", "--yes", "--skip-preview", "--message", f"promote {held['release']} to {until} %"))
+    pulumi = find(cwd.resolve(), stack)
+    with turn(pulumi):
+        seen = look(pulumi)
+        held = check(seen, until)
+        wanted = pulumi.argv("config", "set", "--path", path(ROLLOUT, ["until"]), str(until))
+        say.lines("in plain Pulumi:", *(f"  {line}" for line in facts.shown([wanted, pulumi.argv("up", "--yes", "--skip-preview")])))
+        confirm(f"promote '{held['release']}' from {held['weight']} % to {until} % on '{pulumi.stack}'?", yes)
+        note(seen, Moment.PROMOTE, message or f"to {until} %", release=held["release"], until=until)
+        pulumi.do(wanted)
+        raise typer.Exit(pulumi.watch("up", "--yes", "--skip-preview", "--message", f"promote {held['release']} to {until} %"))
 
 
 def check(seen: Stack, until: int) -> dict[str, Any]:
@@ -61,6 +63,9 @@ def check(seen: Stack, until: int) -> dict[str, Any]:
         wrong.append(f"'{hold['release']}' is held, and config names '{seen.configured}': `pulumi up` would take its traffic back first")
     if until <= hold["weight"]:
         wrong.append(f"'{hold['release']}' is held at {hold['weight']} % already: --until has to be above that, and is {until}")
+    steps = [step.weight for step in seen.settings.ladder if step.weight]
+    if until not in [*steps, 100]:
+        wrong.append(f"no step of the ladder has {until} %: they have {', '.join(map(str, steps))}")
     if wrong:
         raise Refused(wrong)
     return hold

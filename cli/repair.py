@@ -88,6 +88,7 @@ def repair(
 def plan(seen: Stack, database: str, wanted: Repair, backup: str | None, patience: str) -> Job:
     """Return what is to be done, with where everything is."""
     from sluice.core.settings.duration import seconds
+    from sluice.systems import actor
     from sluice.systems.repair_write import Job
 
     (name,) = chosen(seen, [database])
@@ -101,21 +102,10 @@ def plan(seen: Stack, database: str, wanted: Repair, backup: str | None, patienc
         flags=flags(seen),
         again=shlex.join(["sluice", *again]),
         resume=shlex.join(["sluice", "repair", database, "--resume", "--stack", seen.pulumi.stack]),
-        by=who(),
+        by=actor.user(),
         patience=seconds(patience),
         log=say.lines,
     )
-
-
-def who() -> str:
-    """Return who asks: a name, or a number where there is none."""
-    from getpass import getuser
-    from os import getuid
-
-    try:
-        return getuser()
-    except (KeyError, OSError):
-        return f"user {getuid()}"
 
 
 def flags(seen: Stack) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from sluice.core.migration.row import Row
 from sluice.core.moment import Moment
 from sluice.core.report.report import Known
 from sluice.core.report.word import when
+from sluice.core.rollback.past import data
 from sluice.core.settings.approval import Given
 from sluice.core.settings.parse import draft
 from sluice.core.settings.rollout import Rollout
@@ -71,12 +71,9 @@ def _kept(seen: Stack) -> list[str]:
 
 
 def _rollout(seen: Stack) -> tuple[Rollout | None, list[str]]:
-    text = seen.pulumi.config(ROLLOUT)
-    if not text:
+    if not seen.rollout:
         return None, []
-    data = json.loads(text)
-    # One that was set as a text is JSON inside.
-    found = draft(ROLLOUT, Rollout, json.loads(data) if isinstance(data, str) else data)
+    found = draft(ROLLOUT, Rollout, data(seen.rollout))
     return (None, ["approvals and contacts are not known, as sluice:rollout is not valid"]) if found.problems else (found.value, [])
 
 

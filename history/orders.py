@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from sluice.core.settings.tree import RELEASE, ROLLOUT, path
 from sluice.history.facts import shown
 from sluice.history.pulumi import Pulumi
 from sluice.history.stack import Stack
+from sluice.systems import actor
 
 PERMISSIONS, RESTORE = "permissions", "restore"
 Argv = list[str]
@@ -86,7 +85,7 @@ def _permission(stack: Stack, plan: Plan) -> list[dict[str, Any]]:
     known = leave(stack.settings.permissions, plan.target, stack.spent)
     if known.downgrade == plan.downgrade and set(plan.lossy) <= set(known.lossy):
         return []
-    given = {"release": plan.target, "by": _who(), "nonce": _nonce(), "downgrade": plan.downgrade}
+    given = {"release": plan.target, "by": actor.user(), "nonce": _nonce(), "downgrade": plan.downgrade}
     return [{**given, **({"lossy": plan.lossy} if plan.lossy else {})}]
 
 
@@ -109,13 +108,6 @@ def _restores(plan: Plan, rollout: Rollout) -> list[dict[str, Any]]:
 def _nonce() -> str:
     # A letter first: the CLI would make a number of digits.
     return f"n{secrets.token_hex(4)}"
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
 
 
 @dataclass(frozen=True)

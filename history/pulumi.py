@@ -58,13 +58,9 @@ class Pulumi:
         """Return the stack's state, secrets encrypted; empty before its first update."""
         return json.loads(self.ask("stack", "export")).get("deployment") or {}
 
-    def config(self, key: str) -> str | None:
-        """Return a key of the stack's config as JSON text, as the program gets it: secrets in clear, so never to be shown. None when
-        it is not there."""
-        return self.configs(key)[0]
-
     def configs(self, *keys: str) -> list[str | None]:
-        """Return several keys at once, as `config` does one."""
+        """Return keys of the stack's config as JSON text, as the program gets them: secrets in clear, so never to be shown. None for each
+        that is not there."""
         found = self.json("config")
         # Only what has secrets in it is decrypted: that takes a passphrase, or a key.
         hidden = any("value" not in found[key] for key in keys if key in found)

@@ -25,6 +25,10 @@ def user() -> str:
 
 
 def commit(folder: Path) -> str | None:
-    """Return the commit of the program that is here; None outside a repository."""
-    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
+    """Return the commit of the program that is here; None outside a repository, and where there is no git."""
+    try:
+        asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
+    except OSError:
+        # As in many images that only deploy. Whoever takes traffic back must not end here.
+        return None
     return asked.stdout.strip() or None if asked.returncode == 0 else None

@@ -25,17 +25,17 @@ ROLLOUT = {
 }
 
 
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rollout: object = None, **outputs: Any) -> Stack:
+def stack(tmp_path: Path, rollout: object = None, **outputs: Any) -> Stack:
     """Return a stack whose state and config are these."""
-    monkeypatch.setattr(Pulumi, "config", lambda self, key: None if rollout is None else json.dumps(rollout))
-    resource = {"type": "pulumi:pulumi:Stack", "outputs": outputs}
-    return Stack(Pulumi(tmp_path, "organization/shop/production"), "file://", {"resources": [resource]}, '{"version":"1.2.0"}', [])
+    state = {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": outputs}]}
+    text = None if rollout is None else json.dumps(rollout)
+    return Stack(Pulumi(tmp_path, "organization/shop/production"), "file://", state, '{"version":"1.2.0"}', [], text)
 
 
 def test_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Whoever asks is written down with why, about the release in config unless another is named; no secret of the deployer's with it."""
     monkeypatch.setenv("DEPLOY_TOKEN", "pl4nted-token")
-    seen = stack(tmp_path, monkeypatch, journal=str(tmp_path / "journal.jsonl"))
+    seen = stack(tmp_path, journal=str(tmp_path / "journal.jsonl"))
     assert note(seen, Moment.ABORT, "orders are lost, pl4nted-token") == []
     assert note(seen, Moment.ROLLBACK, "", release="1.0.0-x", figures={"failing": "1.1.0-y"}) == []
     (abort, rollback), _ = journal.read(tmp_path / "journal.jsonl")
@@ -44,17 +44,17 @@ def test_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert (rollback.release, rollback.figures) == ("1.0.0-x", {"failing": "1.1.0-y"})
 
 
-def test_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_no_journal(tmp_path: Path):
     """A stack from before there were journals has nothing to write to, and no report; one that cannot be written is a warning."""
-    seen = stack(tmp_path, monkeypatch)
+    seen = stack(tmp_path)
     assert note(seen, Moment.ABORT, "x") == []
     with pytest.raises(Refused, match=r"^'organization/shop/production' has no journal yet: its next release begins one$"):
         known(seen)
-    blocked = stack(tmp_path, monkeypatch, journal=str(tmp_path))
+    blocked = stack(tmp_path, journal=str(tmp_path))
     assert note(blocked, Moment.ABORT, "x") == [f"the journal '{tmp_path}' cannot be written (Is a directory)"]
 
 
-def test_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_known(tmp_path: Path):
     """A report has the journal, with what could not be read of it, the records, and from config who approved and who is called."""
     path = tmp_path / "journal.jsonl"
     for event in good():
@@ -62,47 +62,47 @@ def test_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with path.open("a") as file:
         file.write("{torn")
     record = Record(id=good()[0].release, version="1.1.0", kind="minor", services={}, at=NOON)
-    found = known(stack(tmp_path, monkeypatch, ROLLOUT, journal=str(path), proven=[record.text]))
+    found = known(stack(tmp_path, ROLLOUT, journal=str(path), proven=[record.text]))
     assert (found.events, found.skipped, found.stack) == (good(), 1, "production")
     assert [one.id for one in found.records] == [record.id]
     assert ([one.by for one in found.approvals], [one.name for one in found.contacts]) == (["grace"], ["Ben"])
     assert found.notes == []
 
 
-def test_the_keepers_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_keepers_word(tmp_path: Path):
     """What the keeper took back, which no update was there to write down, is told from what the keeper says."""
     path = tmp_path / "journal.jsonl"
     journal.append(path, good()[0].line())
     file.say(
         str(tmp_path), {"judges": None, "ended": {"release": "1.2.0-8cbcf7", "why": "error rate 12.0 % > 5.0 %", "at": NOON.timestamp()}}
     )
-    seen = stack(tmp_path, monkeypatch, journal=str(path))
+    seen = stack(tmp_path, journal=str(path))
     proxy = {"type": "pulumi-python:dynamic/process:Proxy", "inputs": {}, "outputs": {"split": {"folder": str(tmp_path)}}}
     found = known(Stack(seen.pulumi, seen.backend, {"resources": [*seen.state["resources"], proxy]}, seen.config, []))
     assert found.notes == ["the keeper took back the traffic of 1.2.0-8cbcf7 at 2026-11-24 12:00:00 UTC: error rate 12.0 % > 5.0 %"]
 
 
-def test_broken_rollout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_broken_rollout(tmp_path: Path):
     """Settings that are wrong by now keep nobody from a report."""
     path = tmp_path / "journal.jsonl"
     journal.append(path, good()[0].line())
-    found = known(stack(tmp_path, monkeypatch, {"ladder": "up"}, journal=str(path)))
+    found = known(stack(tmp_path, {"ladder": "up"}, journal=str(path)))
     assert (found.approvals, found.contacts) == ((), ())
     assert found.notes == ["approvals and contacts are not known, as sluice:rollout is not valid"]
 
 
-def test_rollout_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_rollout_as_text(tmp_path: Path):
     """A rollout that was set as one text is read like any other."""
     path = tmp_path / "journal.jsonl"
     journal.append(path, good()[0].line())
-    assert [one.name for one in known(stack(tmp_path, monkeypatch, json.dumps(ROLLOUT), journal=str(path))).contacts] == ["Ben"]
+    assert [one.name for one in known(stack(tmp_path, json.dumps(ROLLOUT), journal=str(path))).contacts] == ["Ben"]
 
 
-def test_database_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_database_down(tmp_path: Path):
     """A database that does not answer is a note, and the rest of the report is there."""
     path = tmp_path / "journal.jsonl"
     journal.append(path, good()[0].line())
-    seen = stack(tmp_path, monkeypatch, journal=str(path), databases={"shop": {}})
+    seen = stack(tmp_path, journal=str(path), databases={"shop": {}})
     server = {"host": "127.0.0.1", "port": 1, "user": "u", "passfile": "/none", "tools": "/none"}
     resources = [*seen.state["resources"], {"type": "pulumi-python:dynamic/process:Postgres", "inputs": server}]
     found = known(Stack(seen.pulumi, seen.backend, {"resources": resources}, seen.config, []))

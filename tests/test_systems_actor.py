@@ -24,6 +24,12 @@ def test_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert actor.here(tmp_path).git == head
 
 
+def test_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where there is no git, as in many images that only deploy, there is no commit to name."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert actor.here(Path(__file__).parent).git is None
+
+
 def test_nobody(monkeypatch: pytest.MonkeyPatch):
     """A user without a name, as in containers, is a number."""
 
