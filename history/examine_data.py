@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from sluice.core.diagnosis import server as judge
 from sluice.core.diagnosis.finding import Finding, fine, size
 from sluice.core.errors import SluiceError, Unreachable
 from sluice.core.migration.history import revision
+from sluice.core.rollback import past
 from sluice.core.store import Store
 from sluice.history.scene import Scene
 from sluice.systems import activity, migrations, process
@@ -116,7 +116,7 @@ def _migrations(scene: Scene, store: Store, heads: list[str]) -> list[Finding]:
 
 def _wanted(scene: Scene, name: str) -> str:
     """Return the revision of a database that config names; "" where it names none."""
-    block = json.loads(scene.seen.config) if scene.seen.config else {}
+    block = past.data(scene.seen.config) if scene.seen.config else {}
     named = block.get("schema") if isinstance(block, dict) else None
     return str(named.get(name, "")) if isinstance(named, dict) else ""
 

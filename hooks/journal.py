@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ def moment(props: Props) -> str:
 
 
 def say(props: Props, event: Happened, text: str = "", figures: Mapping[str, Any] | None = None, *, at: float | None = None) -> None:
-    """Write one event, and show a warning as a message of the update."""
-    for warning in note(props, event, text, figures, at=at):
-        print(warning, file=sys.stderr, flush=True)
+    """Write one event, and show a warning as a message of the update. Where nobody reads it any more, as the deployer is dead, the step
+    goes on with what it does: it may be taking traffic back."""
+    with suppress(OSError):
+        for warning in note(props, event, text, figures, at=at):
+            print(warning, file=sys.stderr, flush=True)
 
 
 def told(props: Props, text: str, missed: Sequence[str]) -> list[str]:

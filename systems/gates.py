@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from sluice.core.check import Check
 from sluice.core.clock import Clock
@@ -16,10 +15,10 @@ from sluice.core.journey import Journey, parse
 from sluice.core.questions import Health, Mark, Preflight, Questions, Smoke
 from sluice.core.verdict import Outcome, Severity, Verdict
 from sluice.systems import able, ask, runner, splits
+from sluice.systems.crowd import crowd
 from sluice.systems.sight import Sight
 from sluice.systems.trip import World, walk
 
-CROWD = 50
 # How often somebody who waits for slow answers looks up, in seconds: told to stop, he ends within one.
 GLANCE = 0.05
 
@@ -51,16 +50,14 @@ def _answers(checks: Sequence[Check], put: Callable[[Check], Verdict], clock: Cl
     """Ask all at once, and answer in their order."""
     if not checks:
         return []
-    pool = ThreadPoolExecutor(min(len(checks), CROWD))
     try:
-        answers = [pool.submit(put, check) for check in checks]
-        while not all(one.done() for one in answers):
-            clock.wait(GLANCE)
-        return [one.result() for one in answers]
+        with crowd(len(checks)) as pool:
+            answers = [pool.submit(put, check) for check in checks]
+            while not all(one.done() for one in answers):
+                clock.wait(GLANCE)
+            return [one.result() for one in answers]
     except ValueError as error:
         raise ConfigError([str(error)]) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def smoke(asked: Smoke, clock: Clock) -> list[Verdict]:

@@ -149,8 +149,9 @@ def test_kind_of_what_was_not_proven():
 
     text = json.dumps({"version": "2.0.0", "kind": "hotfix"})
     id = release_id(text) or ""
-    update = Update(kind="update", outcome=Outcome.FAILED, begun=0, ended=1, release=text)
-    assert made(id, bad(id), updates=[update]).kind == "hotfix"
+    for written in (text, json.dumps(text)):  # as a map, and as somebody set it: as a text
+        update = Update(kind="update", outcome=Outcome.FAILED, begun=0, ended=1, release=written)
+        assert made(id, bad(id), updates=[update]).kind == "hotfix"
 
 
 def test_choose():

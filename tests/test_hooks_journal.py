@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,19 @@ def test_good(props: dict[str, Any], told: Callable[[], list[Event]]):
     assert (passed.moment, passed.release, passed.stack, passed.run, passed.actor.user) == ("backup", "1-a", "production", "r1", "ada")
     assert passed.figures == {"lines": ["shop: b1"]}
     assert began.at <= passed.at
+
+
+def test_nobody_listens(props: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With a journal that cannot be written and a deployer that is dead, a step still does what it is there for."""
+    (tmp_path / "journal.jsonl").mkdir()
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as dead, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", dead)
+        assert dict(Step().create(props).outs or {})["lines"] == ["shop: b1"]
+        with pytest.raises(BrokenPipeError):
+            dead.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writer)
 
 
 def test_failed(props: dict[str, Any], told: Callable[[], list[Event]], web: Web, monkeypatch: pytest.MonkeyPatch):

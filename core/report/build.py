@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +13,7 @@ from sluice.core.report.incident import Chapter, Incident, Item, incident
 from sluice.core.report.lines import attempts
 from sluice.core.report.report import Asked, Came, Known, Migrated, Next, Report
 from sluice.core.report.word import clock, when
-from sluice.core.rollback.past import BACK, release_id
+from sluice.core.rollback.past import BACK, data, release_id
 from sluice.core.update import Update
 
 # Runbook 001, "Post-Deployment Procedures": a retrospective "within 1 week".
@@ -113,8 +112,8 @@ def _serving(last: Attempt) -> str:
 def _kind(known: Known, release: str) -> str:
     """Return the kind of a release that was not proven, from the config of its update."""
     texts = [one.release for one in known.updates if one.release and release_id(one.release) == release]
-    data = json.loads(texts[0]) if texts else {}
-    return str(data.get("kind", "minor")) if isinstance(data, dict) else "minor"
+    known = data(texts[0]) if texts else {}
+    return str(known.get("kind", "minor")) if isinstance(known, dict) else "minor"
 
 
 def _before(known: Known, release: str, last: Attempt) -> str:
