@@ -41,6 +41,12 @@ def _exempt(plan: Plan) -> bool:
     return plan.settled or plan.returning
 
 
+def told(stack: Stack, plan: Plan, now: Terms) -> Terms:
+    """Return what others may rely on once this update has ended: of a release that is held on its way, what they were promised before. It
+    may yet go back, and what it has in addition with it."""
+    return stack.promised if plan.holds and stack.promised else now
+
+
 def outputs(now: Terms, url: pulumi.Output[str], live: pulumi.Output[Mapping[str, Any]]) -> dict[str, pulumi.Output[Any]]:
     """Return what is promised, from a release's last step on: of one that fails nothing is promised."""
     doors = {name.removeprefix(contract.DOOR): door for name, door in now.things.items() if name.startswith(contract.DOOR)}

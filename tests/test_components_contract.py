@@ -33,7 +33,7 @@ class Shop:
 
     def stack(self, version: str, **known: Any) -> Stack:
         settings = parse({"version": version}, {}, now=NOON)
-        return Stack(settings=settings, required=None, now=NOON, **{"proven": [], "promised": BEFORE, **known})
+        return Stack(**{"settings": settings, "required": None, "now": NOON, "proven": [], "promised": BEFORE, **known})
 
     def record(self, version: str, *names: str) -> Record:
         specs = {one.name: one.spec(version) for one in self.args(*names).services}
@@ -82,6 +82,19 @@ def test_back(shop: Shop, world: World):
     assert shop.release(shop.stack("1", proven=[new, old]), "web")["endpoints"] == {"web": "http://door/web/"}
     with pytest.raises(pulumi.RunError, match=r"'2-.*' is live as .*\ncontract 1: endpoints.api: '/api/' goes"):
         shop.release(shop.stack("2", proven=[new, old]), "web")
+
+
+def test_held(shop: Shop, world: World):
+    """A release that is held on its way promises nothing yet: others rely on what is live, and it may go back without having lost them
+    anything."""
+    world.held.update({"release": "2-a", "weight": 10, "since": "2025-11-27T12:00:00Z", "until": "2025-11-28T12:00:00Z"})
+    settings = parse({"version": "2"}, {"until": 10}, now=NOON)
+    live = shop.record("1", "web", "api")
+    told = shop.release(shop.stack("2", proven=[live], settings=settings, contract=2), "web", "api", "more")
+    assert (told["contract"], told["endpoints"]) == (1, {"web": "http://door/web/", "api": "http://door/api/"})
+    assert Terms.parse(told["terms"]) == BEFORE
+    back = shop.release(shop.stack("1", proven=[live], promised=Terms.parse(told["terms"])), "web", "api")
+    assert back["terms"] == told["terms"]
 
 
 def needs(**changes: Any) -> dict[str, Told]:

@@ -79,7 +79,7 @@ def _flags(on: Scope) -> list[pulumi.Resource]:
 
 def _outputs(on: Scope, doors: Doors, data: Data, record: Record, mark: Mark) -> dict[str, Any]:
     return {
-        **contract.outputs(on.terms, doors.front.url, record.live),
+        **contract.outputs(contract.told(on.stack, on.plan, on.terms), doors.front.url, record.live),
         "url": doors.front.url,
         "live": record.live,
         "proven": record.proven,

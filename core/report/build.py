@@ -112,8 +112,8 @@ def _serving(last: Attempt) -> str:
 def _kind(known: Known, release: str) -> str:
     """Return the kind of a release that was not proven, from the config of its update."""
     texts = [one.release for one in known.updates if one.release and release_id(one.release) == release]
-    known = data(texts[0]) if texts else {}
-    return str(known.get("kind", "minor")) if isinstance(known, dict) else "minor"
+    config = data(texts[0]) if texts else {}
+    return str(config.get("kind", "minor")) if isinstance(config, dict) else "minor"
 
 
 def _before(known: Known, release: str, last: Attempt) -> str:
