@@ -352,6 +352,7 @@ SENDS = {
     "bytes": f"{RAW}.cursor().execute(b'create role sluice_tried')",
     "connection": f"{RAW}.execute('create role sluice_tried')",
     "parts": f"from psycopg import sql\n{RAW}.execute(sql.SQL('create role {{}}').format(sql.Identifier('sluice_tried')))",
+    "behind another": f"{RAW}.cursor().execute('show server_version; create role sluice_tried')",
     "many": f"{RAW}.cursor().executemany('create role sluice_tried', [()])",
     "copy": f"with {RAW}.cursor().copy(\"copy (select 'x') to program 'true'\") as copy:\n    copy.read()",
 }

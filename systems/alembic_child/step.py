@@ -86,7 +86,7 @@ class Step:
 
     def raw(self, sql: str) -> None:
         """Ask before what is sent past SQLAlchemy, too."""
-        if self.ours or SHOW.match(sql):
+        if self.ours or (SHOW.match(sql) and ";" not in sql):
             return
         if sql != self.announced:
             self.before(self.connection, sql)
