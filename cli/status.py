@@ -114,8 +114,9 @@ def kept(found: dict[str, Any]) -> list[str]:
     alone = [] if watched["keeper"] else ["  AND NO KEEPER ANSWERS: `pulumi up` starts it again"]
     if held is None:
         return [f"  a deployer watches '{watched['release']}', its last sign {watched['silent']:.1f} s ago", *alone]
-    where = f"'{held['release']}' is held at {held['weight']} % since {held['since']}, until {held['until']}"
-    return [f"  {where}: `sluice promote` goes on, `sluice abort` goes back", *alone]
+    from sluice.core.lease import said
+
+    return [f"  {said(held)}: `sluice promote` goes on, `sluice abort` goes back", *alone]
 
 
 def _share(parts: dict[str, int]) -> str:

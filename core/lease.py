@@ -10,6 +10,7 @@ A lease never says that a weight goes up: whoever holds it can only keep traffic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -37,6 +38,11 @@ class Hold(Value):
     def shown(self, release: str) -> dict[str, Any]:
         """Return a release's hold as other stacks and people read it."""
         return {"release": release, "weight": self.weight, "since": _iso(self.since), "until": _iso(self.until)}
+
+
+def said(held: Mapping[str, Any]) -> str:
+    """Say a hold, as `Hold.shown` has it, for people."""
+    return f"'{held['release']}' is held at {held['weight']} % since {held['since']}, until {held['until']}"
 
 
 class Lease(Value):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sluice.core.lease import Lease
+from sluice.core.lease import Lease, said
 from sluice.core.store import Store
 from sluice.history.stack import Stack
 
@@ -43,8 +43,7 @@ class Scene:
         lease, _ = self.watch
         if lease is None or lease.hold is None:
             return ""
-        hold = lease.hold.shown(lease.release)
-        return f"'{hold['release']}' is held at {hold['weight']} % since {hold['since']}, until {hold['until']}"
+        return said(lease.hold.shown(lease.release))
 
     @cached_property
     def root(self) -> Path | None:

@@ -117,15 +117,21 @@ def _well(props: Props) -> None:
 
 
 def _aside(database: Database, props: Props) -> Sequence[str]:
-    """Drop what config says that nobody needs, and say what is still there."""
+    """Put back what a dead restore has left that nobody asks for any more, drop what config says that nobody needs, and say what is still
+    there."""
     from sluice.core.errors import SluiceError
+    from sluice.hooks.stop import Stop, WatchedClock
     from sluice.systems import recover
 
     # The turn of what is asked for may come after this one.
     asked = [one["aside"] for one in props["instructions"] if one.get("aside")]
+    said: list[str] = []
     try:
+        # It may have refused writes, and would for ever.
+        if not any(one["database"] == database.name for one in props["instructions"]):
+            recover.mend(database.store, clock=WatchedClock(Stop()), log=said.append)
         gone = recover.retire(database.store, props["keep"], asked=asked) if props.get("keep") else []
-        lines = [*(f"{one.line}: dropped" for one in gone), *(one.line for one in recover.asides(database.store))]
+        lines = [*said, *(f"{one.line}: dropped" for one in gone), *(one.line for one in recover.asides(database.store))]
     except SluiceError as error:
         # It says what is kept: nothing that a release has to wait for.
         lines = [f"what was put aside cannot be told: {error}"]

@@ -141,9 +141,11 @@ def retire(store: Store, keep: float, *, asked: Collection[str] = (), wait: floa
 
 def mend(store: Store, *, wait: float = WAIT, clock: Clock | None = None, log: Log = print) -> None:
     """Put back what a restore had changed when its deployer died: writes are let in again, and a copy is cut off again."""
+    with told(store), maintained(store, STEP) as connection:
+        if not (table.there(connection) and table.unfinished(connection, store.dbname)):
+            return
     with told(store), held(store, STEP, wait=wait, clock=clock) as lock:
-        if table.there(lock.connection):
-            undo.mend(lock, store, but="", log=log)
+        undo.mend(lock, store, but="", log=log)
 
 
 @contextmanager

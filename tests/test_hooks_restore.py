@@ -11,10 +11,13 @@ import pytest
 from sluice.core.backup.manifest import Backup
 from sluice.core.database import Database
 from sluice.core.errors import GateFailed, Refused
+from sluice.core.restore.order import Order
 from sluice.core.store import Store
 from sluice.hooks.preflight import PreflightProvider
 from sluice.hooks.restore import RestoreProvider
+from sluice.systems.lock import held
 from sluice.systems.recover import asides
+from sluice.systems.recover_way import Way, begin, ready
 from tests.fixtures.store import connect
 from tests.fixtures.web import Answer, Web
 from tests.test_hooks_backup import props as wants
@@ -235,6 +238,20 @@ def test_kept(store: Store, saved: Backup):
     assert gone == [f"{store.dbname}: {older.line}: dropped", f"{store.dbname}: {newer.line}"]
     assert [one.name for one in asides(store)] == [newer.name]
     assert run({**given, "keep": 0.001, "turn": "after"})["lines"] == []
+
+
+def test_given_up(store: Store, saved: Backup):
+    """A restore that has refused writes when its deployer died lets them in again once nobody asks for it any more."""
+    way = Way(store, saved, Order(nonce="n1", backup=saved.id), refuse=True, log=lambda line: None)
+    with held(store, "restore") as lock:
+        ready(lock, way, begin(lock, way, made=False))
+    given = props(store, saved, release="r0")
+    assert run(given)["lines"] == []
+    assert one(store, "show default_transaction_read_only") == "on"
+    given["instructions"] = []
+    assert run(given)["lines"] == [f"{store.dbname}: '{store.dbname}' takes writes again"]
+    assert one(store, "show default_transaction_read_only") == "off"
+    assert run(given)["lines"] == []
 
 
 def test_asked_for(store: Store, saved: Backup):
