@@ -20,6 +20,8 @@ from sluice.systems.recover_undo import Log
 from sluice.systems.repair_rows import PLAIN, Rows, links, table
 
 NAME = "repair"
+# Conditions are people's own, and may call anything: the copy is the quick way back of the whole database too.
+FIXED = "-c default_transaction_read_only=on"
 # For the lock of the data, and for work in flight, in seconds; runbook 003 names no time.
 WAIT, PATIENCE = 60.0, 300.0
 
@@ -54,8 +56,8 @@ def headline(job: Job) -> str:
 
 @contextmanager
 def both(job: Job) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Connection[Any]]]:
-    """Connect to the live database and to the copy, which write and read values in one way."""
-    with connect(job.store, NAME) as live, connect(job.copy, NAME) as copy:
+    """Connect to the live database and to the copy, which write and read values in one way; the copy stays what the backup holds."""
+    with connect(job.store, NAME) as live, connect(job.copy, NAME, options=FIXED) as copy:
         for connection in (live, copy):
             connection.execute(PLAIN)
         yield live, copy

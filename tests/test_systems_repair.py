@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from sluice.core.backup.manifest import Backup, scratch
-from sluice.core.errors import Interrupted, Refused, RestoreFailed
+from sluice.core.errors import Interrupted, Refused, RestoreFailed, Unreachable
 from sluice.core.restore.repair import Part, Repair
 from sluice.core.store import Store
 from sluice.systems import flags, repair, repair_course
+from sluice.systems.recover_way import changes
 from sluice.systems.repair import look, resume, run
 from sluice.systems.repair_write import Job
 from tests.fixtures.postgres import PASSWORD
@@ -107,6 +108,30 @@ def test_look(job: Make, store: Store, saved: Backup):
     assert found.due(asked.repair)
     assert (users(store), flags.read(asked.flags)) == (spoiled, {})
     assert one(store, "select to_regclass('sluice_history.repair') is null")
+
+
+@pytest.mark.parametrize("how", [look, run])
+def test_a_condition_that_writes(job: Make, store: Store, saved: Backup, how: Callable[[Job], object]):
+    """A condition changes nothing, in the copy neither: that is the quick way back of the whole database, and has to be as it was."""
+    copy = store.at(scratch(store.dbname, saved.id))
+    numbers = "select (select last_value from users_id_seq)"
+    before = [one(where, numbers) for where in (store, copy)]
+    with pytest.raises((Unreachable, RestoreFailed), match=r"cannot execute nextval\(\) in a read-only transaction"):
+        how(job(Part(table="users", where="nextval('users_id_seq') > 0"), flag=""))
+    assert [one(where, numbers) for where in (store, copy)] == before
+    assert changes(copy, saved.manifest, lambda: None) == []
+
+
+@pytest.mark.parametrize("name", ["pg_class", "information_schema.sql_parts", "sluice_history.migration"])
+def test_what_is_nobodys_data(job: Make, store: Store, name: str):
+    """Catalogs say where this very database's files are, and a history what it is: neither is brought in from another one."""
+    with connect(store) as connection:
+        whole = name if "." in name else f"pg_catalog.{name}"
+        connection.execute("create schema if not exists sluice_history; create table sluice_history.migration (id text primary key)")
+    with pytest.raises(Refused) as caught:
+        look(job(Part(table=name)))
+    (why,) = caught.value.reasons
+    assert why == f"table {whole}: is the server's own, or Sluice's: bring back the whole database"
 
 
 def test_run(job: Make, store: Store, saved: Backup):

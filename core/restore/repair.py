@@ -21,6 +21,8 @@ from sluice.core.value import Value
 State = Literal["begun", "mended", "done", "left"]
 # Quoted or plain, with or without its schema.
 NAME = re.compile(r'\s*((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)\s*:\s(.*)', re.DOTALL)
+# Rows of these schemas say what this very database is, and where its files are.
+OWN = ("pg_catalog.", "information_schema.", "pg_toast.", "sluice_history.")
 # What a foreign key does to other rows when a row goes (pg_constraint.confdeltype).
 TAKES = {"c": "are deleted with them", "n": "lose their reference", "d": "lose their reference"}
 
@@ -176,6 +178,8 @@ def refusals(live: Mapping[str, Table | None], then: Mapping[str, Table | None],
 def _table(name: str, now: Table | None, then: Table | None) -> list[str]:
     if now is None:
         return [f"table {name}: is not there: bring back the whole database, or make the table first"]
+    if name.startswith(OWN):
+        return [f"table {name}: is the server's own, or Sluice's: bring back the whole database"]
     if then is None:
         return [f"table {name}: is not in the backup"]
     if not now.plain:
