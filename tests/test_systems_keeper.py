@@ -214,6 +214,86 @@ def test_neither_routes_nor_plan(served: Front, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == line
 
 
+WORDS = [None, "{", "[1]", '"x"', '{"format": 1, "ended": "x"}', '{"format": 1, "ended": {"why": 1}}']
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_its_own_word_is_spoiled(served: Front, text: str | None):
+    """What lies in the place of the keeper's own word keeps it from nothing: a silent deployer loses the traffic, and it starts again."""
+    clock = ManualClock()
+    keeper = Keeper(served.split, clock)
+    attend(served, clock.now())
+    clock.wait(60)
+    word = Path(served.split["folder"]) / "keeper.json"
+    word.unlink()
+    if text is not None:
+        word.write_text(text)
+        keeper = Keeper(served.split, clock)
+        assert keeper.ended is None
+    keeper.look()
+    assert (weight(served), ended(served)) == (0, "canary of r2: no sign of the deployer within 10s; weight 0")
+
+
+def test_it_starts_on_a_full_disk(served: Front):
+    """Started where no file can grow, a keeper says nothing, and takes traffic back all the same; a held step is judged by it too."""
+    clock = ManualClock()
+    attend(served, clock.now())
+    clock.wait(60)
+    with full():
+        keeper = Keeper(served.split, clock)
+        keeper.look()
+    assert weight(served) == 0
+    assert not file.path(served.split["folder"]).exists()
+    with load(served):
+        keep(served, clock.now() - 7200, seconds=3600)
+        with full():
+            Keeper(served.split, clock).look()
+    assert weight(served) == 0
+
+
+def test_nobody_reads_its_log(served: Front, monkeypatch: pytest.MonkeyPatch):
+    """A keeper whose supervisord was killed writes into nothing, and goes on looking: the look after a failed one still takes back."""
+
+    class Gone:
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+        def flush(self) -> None:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    clock = ManualClock()
+    attend(served, clock.now())
+    keeper = Keeper(served.split, clock)
+    clock.wait(60)
+    tries = iter([Unreachable("not now")])
+    take = keeper._back
+
+    def back(*args: Any) -> None:
+        if error := next(tries, None):
+            raise error
+        take(*args)
+        keeper.stop("enough")
+
+    monkeypatch.setattr(keeper, "_back", back)
+    monkeypatch.setattr("sys.stdout", Gone())
+    keeper.run()
+    monkeypatch.undo()
+    assert (weight(served), serving(served)) == (0, {"web@1"})
+
+
+def test_a_full_disk_while_held(served: Front):
+    """A keeper that can write nothing down judges what is held all the same, until its hold ends; it says so once there is room."""
+    clock = Leaping()
+    keeper = Keeper(served.split, clock)
+    keep(served, clock.now())
+    begun = clock.now()
+    with full():
+        keeper.look()
+    assert (weight(served), serving(served), clock.now() - begun >= 86400) == (0, {"web@1"}, True)
+    keeper.look()
+    assert ended(served) == "canary of r2 failed at 10 %: the hold of 1d at 10 % is over; weight 0, web@1 serves"
+
+
 # a release is held
 
 

@@ -74,11 +74,16 @@ def away(folder: str | Path) -> None:
 
 def word(folder: str | Path) -> Json:
     """Return what the keeper says: its `format`; `judges`, the owner whose lease it judges; `ended`, what it took back last (`release`,
-    `why`, and `at` in seconds since the epoch). {} where no keeper was."""
+    `why`, and `at` in seconds since the epoch). {} where no keeper was, or something else is in the place of its word."""
     try:
-        return files.read(_word(folder)) or {}
+        found = files.read(_word(folder))
     except Unreachable:
         return {}
+    return found if isinstance(found, dict) and _whole(found.get("ended")) else {}
+
+
+def _whole(ended: Any) -> bool:
+    return not ended or (isinstance(ended, dict) and {"release", "why", "at"} <= ended.keys())
 
 
 def say(folder: str | Path, word: Json) -> None:
@@ -87,7 +92,7 @@ def say(folder: str | Path, word: Json) -> None:
 
 
 def sign(folder: str | Path, at: float) -> None:
-    """Give the keeper's sign of life, at a time in seconds since the epoch; its word must be there."""
+    """Give the keeper's sign of life, at a time in seconds since the epoch; FileNotFoundError where its word is gone."""
     os.utime(_word(folder), (at, at))
 
 

@@ -32,6 +32,8 @@ class Keeper:
         self.ended = file.word(self.folder).get("ended")
         # Why it is to stop; what it said last; and the owner whose lease has ended, with the reason, until its traffic is back.
         self.stopped, self.said, self.over = "", "", ("", "")
+        # What its word says that it judges, and whether that could be written.
+        self.judges, self.written = "", False
         self._say()
 
     def run(self) -> None:
@@ -66,11 +68,15 @@ class Keeper:
             self._judge(seen.lease)
 
     def sign(self) -> None:
-        """Say that the keeper is at work. Where that cannot be written, deployers find no keeper; what there is to keep is kept."""
+        """Say that the keeper is at work; one that cannot is at work all the same."""
+        if not self.written:
+            self._say(self.judges)
+            return
         try:
             file.sign(self.folder, self.clock.now())
-        except OSError as error:
-            self._print(f"the keeper's word cannot be signed ({error.strerror})")
+        except OSError:
+            # Whoever took its word away finds it there again.
+            self.written = False
 
     def _judge(self, lease: Lease) -> None:
         """Judge a held step until it ends. Then it is over, whatever comes in between."""
@@ -102,9 +108,9 @@ class Keeper:
             # Somebody came in between, and watches from now on.
             return
         except Unreachable:
-            # A full disk lets nobody become the owner: what has gone back already is told all the same.
-            if seen.broken or seen.share.weight or seen.share.cohort or not seen.share.routes:
+            if seen.lease or seen.broken or seen.share.weight or seen.share.cohort or not seen.share.routes:
                 raise
+            # There is no room for another owner, and its own judge has given all of it back already.
             share = seen.share
         self.ended = {"release": _name(seen), "why": why, "at": self.clock.now()}
         self._say()
@@ -130,18 +136,20 @@ class Keeper:
         return split
 
     def _say(self, judges: str = "") -> None:
+        """Write its word; where there is no room it says so at a later look, and no deployer relies on it until then."""
+        self.judges, self.written = judges, False
         try:
             file.say(self.folder, {"judges": judges, "ended": self.ended})
-        except Unreachable as error:
-            # A full disk must keep it neither from judging nor from telling people.
+            file.sign(self.folder, self.clock.now())
+            self.written = True
+        except (Unreachable, OSError) as error:
             self._print(str(error))
-        self.sign()
 
     def _print(self, text: str) -> None:
         """Write a line to the log, once for as long as nothing else is to be said."""
         if text != self.said:
             self.said = text
-            # Whoever read it may be dead (the supervisor), or have no room: all the more has this one to go on.
+            # Who reads it may have died, and its disk may be full.
             with suppress(OSError):
                 print(text, flush=True)
 
