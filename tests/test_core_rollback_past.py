@@ -173,6 +173,16 @@ def test_failed_return():
     assert aimed(world, "1.1") == (id_of("1.1"), "1.0")
 
 
+def test_failed_return_to_the_only_other():
+    """Where nothing is left to choose by itself, it is said what is proven, and how to go on or there."""
+    world = play(GOOD[1:])
+    back(world, "1.2", "1.1", "failed")
+    found = aim(pasts(world.records, world.updates), world.updates, id_of("1.1"))
+    old, new = id_of("1.1"), id_of("1.2")
+    why = f"'{new}' is proven, and was gone back from: `pulumi up` tries '{old}' again, and --to {new} stays there"
+    assert (found.failing, found.target, found.why) == (old, None, why)
+
+
 def test_failed_revert():
     """A way back to what serves that failed goes on, as often as it is asked for; what it was to leave is not forgotten."""
     world = play([*GOOD, (block("1.3"), "failed")])

@@ -133,8 +133,20 @@ def aim(proven: Sequence[Past], updates: Sequence[Update], configured: str | Non
 
 def _aimed(proven: Sequence[Past], updates: Sequence[Update], failing: str) -> Aim:
     found = newest(proven, failing=failing, left=left(updates))
-    why = f"there is no proven release but '{failing}': nothing to go back to" if proven else "nothing has been proven yet"
-    return Aim(failing=failing, target=found, why="" if found else why)
+    return Aim(failing=failing, target=found, why="" if found else _nowhere(proven, failing))
+
+
+def _nowhere(proven: Sequence[Past], failing: str) -> str:
+    """Say why there is no target, and what there is."""
+    if not proven:
+        return "nothing has been proven yet"
+    others = [past.id for past in proven if past.id != failing]
+    if not others:
+        return f"there is no proven release but '{failing}': nothing to go back to"
+    first = f"'{others[0]}' is proven, and was gone back from"
+    if others[0] == proven[0].id:
+        return f"{first}: `pulumi up` tries '{failing}' again, and --to {others[0]} stays there"
+    return f"{first}: --to {others[0]} goes there all the same"
 
 
 class Expected(Value):
