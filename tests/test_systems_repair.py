@@ -15,8 +15,7 @@ from sluice.core.backup.manifest import Backup, scratch
 from sluice.core.errors import Interrupted, Refused, RestoreFailed, Unreachable
 from sluice.core.restore.repair import Part, Repair
 from sluice.core.store import Store
-from sluice.systems import flags, repair, repair_course
-from sluice.systems.recover_way import changes
+from sluice.systems import flags, recover_way, repair, repair_course
 from sluice.systems.repair import look, resume, run
 from sluice.systems.repair_write import Job
 from tests.fixtures.postgres import PASSWORD
@@ -119,7 +118,7 @@ def test_a_condition_that_writes(job: Make, store: Store, saved: Backup, how: Ca
     with pytest.raises((Unreachable, RestoreFailed), match=r"cannot execute nextval\(\) in a read-only transaction"):
         how(job(Part(table="users", where="nextval('users_id_seq') > 0"), flag=""))
     assert [one(where, numbers) for where in (store, copy)] == before
-    assert changes(copy, saved.manifest, lambda: None) == []
+    assert recover_way.changes(copy, saved.manifest, lambda: None) == []
 
 
 @pytest.mark.parametrize("name", ["pg_class", "information_schema.sql_parts", "sluice_history.migration"])
