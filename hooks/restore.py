@@ -22,7 +22,7 @@ class RestoreProvider(Hook):
     (`core.settings.restore.Instruction`), and optionally `jobs`, at a time, of a restore; `turn`, where a release has two of these:
     `before` its code, or `after` it has the traffic; `moves`, whether any version of it moves; `keep`, the seconds after which what was
     put aside is dropped (without it: never); `checks` and `deadline`, as a gate has them, which must hold afterwards. Outputs: `done`, as
-    'database/nonce'; `lines`, what was said.
+    'database/nonce/backup'; `lines`, what was said.
     """
 
     moment = "restore"
@@ -55,7 +55,7 @@ def _wanted(props: Props) -> set[str]:
 
 
 def _key(one: Mapping[str, Any]) -> str:
-    return f"{one['database']}/{one['nonce']}"
+    return f"{one['database']}/{one['nonce']}/{one.get('aside') or one.get('backup')}"
 
 
 def _new(olds: Props, news: Props) -> set[str]:

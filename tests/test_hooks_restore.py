@@ -56,7 +56,7 @@ def test_once(store: Store, saved: Backup):
     is told each time."""
     given = props(store, saved)
     outs = run(given)
-    assert outs["done"] == [f"{store.dbname}/n1"]
+    assert outs["done"] == [f"{store.dbname}/n1/{saved.id}"]
     assert f"{store.dbname}: table public.orders: at least 120 rows are lost, 5120 now and 5000 then" in outs["lines"]
     (old,) = asides(store)
     assert outs["lines"][-1] == f"{store.dbname}: {old.line}"
@@ -151,7 +151,7 @@ def test_after_the_traffic(store: Store, tmp_path: Path):
     asked = {"release": "r1", "nonce": "n1", "database": store.dbname, "backup": id}
     given |= {"instructions": [asked], "moves": True}
     given["databases"][0] |= {"target": ""}
-    assert run({**given, "turn": "before"}) == {"release": "r1", "done": [f"{store.dbname}/n1"], "lines": []}
+    assert run({**given, "turn": "before"}) == {"release": "r1", "done": [f"{store.dbname}/n1/{id}"], "lines": []}
     assert one(store, "select count(*) from orders where note = 'bad'") == 5120
     assert run({**given, "turn": "after"})["lines"]
     assert one(store, "select count(*) from orders where note = 'bad'") == 0
@@ -277,7 +277,14 @@ def test_nobody_there(store: Store, saved: Backup):
 
 @pytest.mark.parametrize(
     ("settled", "done", "release", "changes"),
-    [(False, ["shop/n1"], "r1", True), (True, ["shop/n1"], "r1", False), (True, [], "r1", True), (True, [], "r0", False)],
+    [
+        (False, ["shop/n1/b"], "r1", True),
+        (True, ["shop/n1/b"], "r1", False),
+        (True, [], "r1", True),
+        (True, [], "r0", False),
+        # Of another backup under a word that was used: only the server can say so, and refuses it.
+        (True, ["shop/n1/c"], "r1", True),
+    ],
 )
 def test_diff(settled: bool, done: list[str], release: str, changes: bool):
     """A settled release looks only at an instruction of its own that is new."""
