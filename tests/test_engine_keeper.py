@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 
-import psutil
 import pytest
 
 from sluice.runtimes.process.folder import Folder
@@ -209,7 +209,7 @@ def test_killed_at_25(engine: Engine, who: tuple[str, ...]) -> None:
     engine.release("2")
     with engine.load() as load, engine.updating() as update:
         engine.wait(lambda: engine.at(25))
-        victims = pids(engine, update.pid, who)
+        victims = pids(engine, update, who)
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
@@ -239,11 +239,9 @@ def test_the_keeper_alone_is_killed(engine: Engine) -> None:
     assert engine.up("--expect-no-changes").ok
 
 
-def pids(engine: Engine, cli: int, who: tuple[str, ...]) -> list[int]:
+def pids(engine: Engine, update: subprocess.Popen[bytes], who: tuple[str, ...]) -> list[int]:
     """Return whom to kill: all of a part's processes at once, the keeper first."""
-    below = psutil.Process(cli).children(recursive=True)
-    providers = [one.pid for one in below if "pulumi.dynamic" in " ".join(one.cmdline()) or "pulumi-resource-pulumi-python" in one.name()]
-    known = {"cli": [cli], "provider": providers, "keeper": [keeper(engine)]}
+    known = {"cli": [update.pid], "provider": [one.pid for one in engine.providers(update)], "keeper": [keeper(engine)]}
     found = [pid for part in ("keeper", "provider", "cli") if part in who for pid in known[part]]
     assert all(found)
     assert len(found) >= len(who)

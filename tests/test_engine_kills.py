@@ -18,13 +18,12 @@ import httpx
 import psutil
 import pytest
 
-from sluice.core.record import Record, before
 from sluice.runtimes.process import ports
 from sluice.runtimes.process.folder import Folder
 from sluice.systems import process
-from sluice.systems.supervisord import Supervisord
 from tests.fixtures.engine import Engine
 from tests.fixtures.somebody import Somebody
+from tests.fixtures.whole import declared, orphans, running
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded, pytest.mark.kills]
 COUNT = int(os.environ.get("SLUICE_KILLS", "4"))
@@ -34,8 +33,7 @@ OTHERS = max(1, COUNT if "SLUICE_KILLS" in os.environ else COUNT // 2)
 VICTIMS = ("service", "service", "envoy", "keeper", "supervisord", "postgres", "cli", "cli", "deployer")
 # An update with its canary takes about this long here, in seconds; later kills hit what is at rest.
 UPDATE = 9.0
-# Pulumi's own, which a killed CLI leaves behind: its language host ends within five minutes, and the program with it.
-PULUMI = ("pulumi-language-python",)
+SERVER = "secret-database-server"
 BAD = {"FAIL_RATE": "0.4"}
 QUICK = [{"weight": weight, "soak": "500ms", "samples": 5} for weight in (20, 100)]
 
@@ -126,7 +124,7 @@ class Storm:
             "envoy": folder.pidfile("front"),
             "keeper": folder.pidfile("keeper"),
             "supervisord": folder.pidfile("supervisord"),
-            "postgres": folder.server("secret-database-server") / "data" / "postmaster.pid",
+            "postgres": folder.server(SERVER) / "data" / "postmaster.pid",
         }[victim]
         pid = process.owner(pidfile)
         return [pid] if pid else []
@@ -158,30 +156,17 @@ class Storm:
         assert engine.share.weight in (0, 100)
         serving = {next(iter(engine.share.weights(route))) for route in engine.share.routes}
         assert serving == {built["name"] for built in outputs["live"]["services"].values()}
-        proven = [Record.parse(line) for line in outputs["proven"]]
-        left = before(proven)
-        declared = proven[0].names | (left[0].names if left else set())
-        assert set(engine.programs()) == declared
-        running = {name for name, one in Supervisord(folder.supervisor).programs().items() if one.state == "RUNNING"}
-        assert running == declared | {"front", "keeper"}
-        for name in declared:
+        wanted = declared(engine)
+        assert set(engine.programs()) == wanted
+        assert running(folder) == wanted | {"front", "keeper"}
+        for name in wanted:
             assert (
                 httpx.get(f"http://127.0.0.1:{ports.known(folder)[name]}/health").headers["x-version"] == name.split("@")[1].split("-")[0]
             )
         # The providers of a killed CLI look once a second whether they still have a deployer.
-        engine.wait(lambda: not self._orphans(folder), 15)
+        engine.wait(lambda: not orphans(engine, folder, SERVER), 15)
         again = engine.up("--expect-no-changes")
         assert again.ok, again.out
-
-    def _orphans(self, folder: Folder) -> list[str]:
-        """Return the stack's processes that are below neither supervisord nor the database server, Pulumi's own apart."""
-        main, server = (
-            process.owner(folder.pidfile("supervisord")),
-            process.owner(folder.server("secret-database-server") / "data" / "postmaster.pid"),
-        )
-        known = {one.pid for pid in (main, server) for one in process.tree(pid)}
-        others = {one.pid: " ".join(one.cmdline()) for one in self.engine.processes() if one.pid not in known}
-        return [f"{pid}: {line}" for pid, line in others.items() if not any(name in line for name in PULUMI)]
 
 
 @pytest.fixture
