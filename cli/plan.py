@@ -62,7 +62,7 @@ def make(seen: Stack, wish: Wish) -> Plan:
     whose = live if alone else target
     wish = sole(seen, wish)
     made = plan(
-        failing=seen.aim.failing,
+        failing=seen.aim.leaving(target, live.id) if wish.to and target and live else seen.aim.failing,
         live=live,
         target=target,
         databases=databases(seen, whose, wish) if whose else [],

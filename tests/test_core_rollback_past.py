@@ -183,6 +183,20 @@ def test_failed_return_to_the_only_other():
     assert (found.failing, found.target, found.why) == (old, None, why)
 
 
+def test_named_again():
+    """A release whose return failed is tried again where it is named: what is left is then what serves, and of any other it is itself."""
+    world = play(GOOD)
+    back(world, "1.2", "1.0", "failed")
+    known = pasts(world.records, world.updates)
+    found = aim(known, world.updates, id_of("1.0"))
+    assert aimed(world, "1.0") == (id_of("1.0"), "1.1")
+    live, newer, old = known
+    assert found.leaving(old, live.id) == live.id
+    assert found.leaving(newer, live.id) == found.leaving(live, live.id) == id_of("1.0")
+    # What serves is no way back from itself.
+    assert aim(known, [], live.id).leaving(live, live.id) == live.id
+
+
 def test_failed_revert():
     """A way back to what serves that failed goes on, as often as it is asked for; what it was to leave is not forgotten."""
     world = play([*GOOD, (block("1.3"), "failed")])

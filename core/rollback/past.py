@@ -109,6 +109,10 @@ class Aim(Value):
     target: Past | None = None
     why: str = ""
 
+    def leaving(self, named: Past, live: str) -> str:
+        """Return what is left for a release that people name: for one that failed on its way back in, and is tried again, what serves."""
+        return live if named.id == self.failing else self.failing
+
 
 def aim(proven: Sequence[Past], updates: Sequence[Update], configured: str | None) -> Aim:
     """Choose by what config names, what is live and what was tried last, so that whoever was interrupted and asks again goes on."""
