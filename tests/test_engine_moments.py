@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -22,13 +23,13 @@ import pytest
 from sluice.core.journal import Happened
 from sluice.systems import shelf
 from tests.fixtures.engine import Engine, Result
-from tests.fixtures.judge import STEPS, ended, halfway
+from tests.fixtures.judge import STEPS, copies, ended, halfway, lost, schema, strays
 from tests.fixtures.matrix import ask, matrix, want
 from tests.fixtures.moments import VICTIMS, Point, Tail, points, strike
 from tests.fixtures.sluice import SLUICE, sluice
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded, pytest.mark.kills]
-COUNT, SEED = os.environ.get("SLUICE_MOMENTS", "4"), int(os.environ.get("SLUICE_MOMENTS_SEED", "0"))
+COUNT, SEED = os.environ.get("SLUICE_MOMENTS", "4"), int(os.environ.get("SLUICE_MOMENTS_SEED", "2"))
 OLD = "1.0"
 UP = ("pulumi", "up", "--yes", "--skip-preview", "--non-interactive")
 # All of it: the contract before the older code, the expand after it.
@@ -123,7 +124,7 @@ def chosen(rows: list[Row]) -> list[Row]:
     return [row for pair in pairs[SEED * count : (SEED + 1) * count] for row in pair]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shops() -> Iterator[Shops]:
     made = Shops()
     yield made
@@ -197,3 +198,34 @@ def killed(shop: Shop, row: Row) -> list[str]:
     done = shop.again(row)
     steps = STEPS[:1] if shop.asked == OLD else STEPS
     return [*found, *(ended(engine, shop.asked, steps, kept) if done.ok else [f"the second run failed: {done.out[-3000:]}"])]
+
+
+def test_judge(shops: Shops) -> None:
+    """What judges the rows finds nothing on a stack that is well, and each of the faults that it is there for."""
+    shop = shops.get()
+    shop.begin(ROLLBACK)
+    engine = shop.engine
+    kept = shelf.load(engine.root / "backups")
+    assert [*schema(engine), *lost(engine, kept), *copies(engine), *strays(engine)] == []
+
+    place = Path(kept[0].folder)
+    aside = place.rename(engine.place / "aside")
+    assert f"backup {kept[0].id} is lost" in lost(engine, kept)
+    aside.rename(place)
+    with (place / kept[0].manifest.parts[0].name).open("ab") as dump:
+        dump.write(b"x")
+    (damaged,) = lost(engine, kept)
+    assert damaged.startswith(f"backup {kept[0].id}: {kept[0].manifest.parts[0].name}: ")
+
+    ask(engine, "create database left_over")
+    assert copies(engine) == ["database left_over is left over"]
+    with subprocess.Popen(["sleep", "60"], cwd=engine.root) as stray:
+        assert strays(engine, 0) == [f"process {stray.pid}: sleep 60 is left over"]
+        stray.kill()
+    ask(engine, "alter table orders drop column total")
+    ask(engine, "update sluice_history.migration set state = 'running' where id = '0003'")
+    ask(engine, "delete from orders")
+    begun, column, rows = schema(engine)
+    assert begun.endswith("('0003_old', 'running')]")
+    assert column.endswith("in the history, and column False, view False")
+    assert rows == "0 rows of 1"
