@@ -161,5 +161,16 @@ def _run(argv: list[str], folder: Path) -> str:
         raise Unreachable("no `pulumi` on PATH: run `make setup`, then `. scripts/env`, or install Pulumi's CLI") from None
     if done.returncode:
         why = next((line for line in done.stderr.splitlines() if line.strip()), f"exit code {done.returncode}").strip()
-        raise Unreachable(f"`{typed(argv)}`: {why.removeprefix('error: ')}")
+        raise Unreachable(f"`{typed(argv)}`: {why.removeprefix('error: ')}{_torn(why, folder)}")
     return done.stdout
+
+
+def _torn(why: str, folder: Path) -> str:
+    """Say what helps where a CLI was killed as it saved. Its file backend replaces a state at once, but not the attributes beside it:
+    those may be left empty, which it then cannot read, and which say nothing that it needs."""
+    if not why.endswith("failed to load checkpoint: EOF"):
+        return ""
+    url = str(json.loads(_run(["pulumi", "whoami", "--verbose", "--json"], folder))["url"])
+    root = Path(url.removeprefix("file://")).expanduser() / ".pulumi"
+    empty = sorted(str(path) for path in root.rglob("*.attrs") if not path.stat().st_size)
+    return f"; it was killed as it saved, and the state is whole: run `rm {shlex.join(empty)}`" if empty else ""

@@ -142,6 +142,21 @@ def test_killed(engine: Engine):
     assert (engine.live, told(engine, "status")["pending"]) == ("1.0", [])
 
 
+def test_torn(engine: Engine):
+    """A CLI that is killed as it saves may leave its state whole and unreadable: the error ends with the command that helps."""
+    engine.release("1.0")
+    (torn,) = (engine.place / "state" / ".pulumi" / "stacks").rglob(f"{engine.stack}.json.attrs")
+    torn.write_text("")
+    assert not engine.preview().ok
+    said = sluice(engine, "plan")
+    assert said.code == 1
+    why, _, command = said.out.strip().rpartition(": run ")
+    assert why.endswith("failed to load checkpoint: EOF; it was killed as it saved, and the state is whole")
+    assert command == f"`rm {torn}`"
+    subprocess.run(command.strip("`"), shell=True, check=True)  # noqa: S602
+    assert sluice(engine, "plan").out.endswith("\n  refused: nothing has been proven yet\n")
+
+
 def test_abort(engine: Engine):
     """An abort takes the traffic from a running update at once, which fails; config names what is live again."""
     engine.release("1.0")
