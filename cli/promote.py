@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sluice.cli import options, say
+from sluice.cli.release import done
 from sluice.cli.rollback import confirm
 from sluice.cli.status import lease
 
@@ -27,12 +28,14 @@ def promote(
 
     In plain Pulumi: `pulumi config set --path sluice:rollout.until 100`, then `pulumi up`.
     """
+    import time
+
     from sluice.cli.journal import note
     from sluice.core.moment import Moment
     from sluice.core.settings.tree import ROLLOUT, path
     from sluice.history import facts
     from sluice.history.locks import turn
-    from sluice.history.pulumi import find
+    from sluice.history.pulumi import UP, find
     from sluice.history.stack import look
 
     pulumi = find(cwd.resolve(), stack)
@@ -40,11 +43,13 @@ def promote(
         seen = look(pulumi)
         held = check(seen, until)
         wanted = pulumi.argv("config", "set", "--path", path(ROLLOUT, ["until"]), str(until))
-        say.lines("in plain Pulumi:", *(f"  {line}" for line in facts.shown([wanted, pulumi.argv("up", "--yes", "--skip-preview")])))
+        up = pulumi.argv(*UP, "--message", f"promote {held['release']} to {until} %")
+        say.lines("in plain Pulumi:", *(f"  {line}" for line in facts.shown([wanted, up])))
         confirm(f"promote '{held['release']}' from {held['weight']} % to {until} % on '{pulumi.stack}'?", yes)
         note(seen, Moment.PROMOTE, message or f"to {until} %", release=held["release"], until=until)
+        begun = time.monotonic()
         pulumi.do(wanted)
-        raise typer.Exit(pulumi.watch("up", "--yes", "--skip-preview", "--message", f"promote {held['release']} to {until} %"))
+        raise typer.Exit(pulumi.attend(up, None) or done(pulumi, begun))
 
 
 def check(seen: Stack, until: int) -> dict[str, Any]:

@@ -40,11 +40,13 @@ def release(
 
     In plain Pulumi: `pulumi config set --path sluice:release.version VERSION`, then `pulumi up`; to go back, the commands that it prints.
     """
+    import time
+
     from sluice.core.errors import Refused
     from sluice.core.rollback.symptom import read
     from sluice.history.facts import shown
     from sluice.history.locks import held, turn
-    from sluice.history.pulumi import find
+    from sluice.history.pulumi import UP, find
 
     read([], None, severity)
     pulumi = find(cwd.resolve(), stack)
@@ -52,21 +54,25 @@ def release(
         if locks := held(pulumi, pulumi.backend()):
             raise Refused([f"{lock}; nothing was touched" for lock in locks])
         words = pulumi.argv("config", "set-all", "--path", *settings(version, kind, schema))
-        up = pulumi.argv("up", "--yes", "--skip-preview", "--message", f"release {version}{message and f': {message}'}")
+        up = pulumi.argv(*UP, "--message", f"release {version}{message and f': {message}'}")
         say.lines("in plain Pulumi:", *(f"  {command}" for command in shown([words, up])))
         confirm(f"release {version} to '{pulumi.stack}'?", yes)
-        before = proven(pulumi)
+        before, begun = proven(pulumi), time.monotonic()
         pulumi.do(words)
         code, events = pulumi.events(up)
-        raise typer.Exit(after(pulumi, before, events, severity, revert=not no_revert) if code else done(pulumi))
+        raise typer.Exit(after(pulumi, before, events, severity, revert=not no_revert) if code else done(pulumi, begun))
 
 
-def done(pulumi: Pulumi) -> int:
-    """Say of a release that came to its end, and not to 100 %, how it goes on."""
+def done(pulumi: Pulumi, begun: float) -> int:
+    """Say of an update that came to its end, begun then (time.monotonic), what it has come to; of a held release how it goes on."""
+    import time
+
     from sluice.history.stack import look
 
     seen = look(pulumi)
-    if seen.live is None or seen.live.id != seen.configured:
+    if seen.live and seen.live.id == seen.configured:
+        say.lines(f"'{seen.configured}' is live and proven, after {time.monotonic() - begun:.1f} s")
+    else:
         say.lines(f"'{seen.configured}' is held on its way, and not proven yet: `sluice promote` goes on, `sluice abort` goes back")
     return 0
 

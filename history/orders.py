@@ -13,7 +13,7 @@ from sluice.core.rollback.plan import Plan
 from sluice.core.settings.permission import leave
 from sluice.core.settings.tree import RELEASE, ROLLOUT, path
 from sluice.history.facts import shown
-from sluice.history.pulumi import Pulumi
+from sluice.history.pulumi import UP, Pulumi
 from sluice.history.stack import Stack
 from sluice.systems import actor
 
@@ -47,7 +47,7 @@ def orders(stack: Stack, plan: Plan, message: str) -> Orders:
     block = [] if plan.edits and stack.configured == base.id else written(stack.pulumi, base.config)
     return Orders(
         before=[*_set(stack.pulumi, leaves | _whole(stack)), *block, *_set(stack.pulumi, _edits(plan))],
-        up=stack.pulumi.argv("up", "--yes", "--skip-preview", "--message", message),
+        up=stack.pulumi.argv(*UP, "--message", message),
         after=[*(stack.pulumi.argv("config", "rm", *words) for words in rollout.cleared(given, plan.target)), *_held(stack)],
     )
 

@@ -19,6 +19,8 @@ from sluice.core.errors import Refused, Unreachable
 PROJECT = ("Pulumi.yaml", "Pulumi.yml")
 # Seconds between two looks at a running command.
 TICK = 1.0
+# An update that was agreed to. Its outputs are for programs: of one that fails the CLI lists them as if they were deleted.
+UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,11 @@ class Pulumi:
             raise Unreachable(f"`{typed(self.argv(*words))}` did not end within {limit:g} s") from None
         return done.returncode, done.stdout
 
-    def watch(self, *words: str) -> int:
-        """Run a command that the user sees, and return its exit code. Ctrl-C reaches the CLI, which ends in its own way."""
-        return self._watch(self.argv(*words), None, {})
-
     def attend(self, argv: list[str], tick: Callable[[], None] | None) -> int:
-        """Watch one of its commands, and call `tick` each second meanwhile."""
+        """Run one of its commands, which the user sees, and return its exit code; `tick` is called each second meanwhile.
+
+        Ctrl-C reaches the CLI, which ends in its own way.
+        """
         # Whoever speaks meanwhile would tear the moving lines of a terminal.
         return self._watch([*argv, "--non-interactive"] if tick else argv, tick, {})
 

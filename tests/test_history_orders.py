@@ -15,7 +15,7 @@ from sluice.core.rollback.plan import Plan
 from sluice.core.rollback.symptom import Scope
 from sluice.core.update import Outcome, Update
 from sluice.history.orders import Orders, orders
-from sluice.history.pulumi import Pulumi
+from sluice.history.pulumi import UP, Pulumi
 from sluice.history.stack import Stack
 from tests.fixtures.past import AT
 
@@ -66,7 +66,7 @@ def test_code():
     told = orders(stack(), plan(), "back")
     assert [argv[1:4] for argv in told.before] == [["config", "rm", "sluice:release"], ["config", "set-all", "--json"]]
     assert json.loads(told.before[1][4])["sluice:release"]["value"] == BLOCK
-    assert told.up == ["pulumi", "up", "--yes", "--skip-preview", "--message", "back", "--stack", "test"]
+    assert told.up == ["pulumi", *UP, "--message", "back", "--stack", "test"]
     assert (told.after, len(told.shown)) == ([], 3)
 
 
