@@ -26,7 +26,10 @@ def history(stack: options.StackName = None, cwd: options.Folder = options.HERE,
     if json:
         say.data(rows)
         return
-    say.table(HEAD, [[*told(one)] for one in rows])
+    if rows:
+        say.table(HEAD, [[*told(one)] for one in rows])
+    else:
+        say.lines(f"no update of '{seen.pulumi.stack}' yet: `pulumi up` makes the first")
     lost = [past for past in seen.pasts if past.config is None]
     say.lines(*(f"{past.id}: {past.why}" for past in lost))
     if seen.pending:

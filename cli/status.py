@@ -89,14 +89,21 @@ def show(found: dict[str, Any]) -> None:
     """Print it for people."""
     live = found["live"]
     say.lines(f"{found['stack']}: " + (f"'{live['id']}' is live and proven since {live['at']}" if live else "nothing is proven yet"))
-    if not found["settled"]:
-        say.lines(f"  config names '{found['configured']}', which is not proven: `pulumi up`, or `sluice rollback`")
-    say.lines(*moved(found["traffic"]), *kept(found))
+    say.lines(*unsettled(found), *moved(found["traffic"]), *kept(found))
     if last := found["last"]:
         say.lines(f"  last {last['kind']} {last['outcome']}, {say.when(last['ended'])}")
     if found["pending"]:
         say.lines(f"  an update was killed while it worked on {', '.join(found['pending'])}: `pulumi up` goes on")
     say.lines(*(f"  {lock}" for lock in found["locks"]))
+
+
+def unsettled(found: dict[str, Any]) -> list[str]:
+    """Return what config names where that is not live; of what is held there its own line says how it goes on."""
+    held = found["held"]
+    if found["settled"] or (held and held["release"] == found["configured"]):
+        return []
+    back = ", or `sluice rollback`" if found["live"] else ""
+    return [f"  config names '{found['configured']}', which is not proven: `pulumi up`{back}"]
 
 
 def moved(traffic: dict[str, dict[str, int]] | None) -> list[str]:
