@@ -123,10 +123,13 @@ def message(made: Plan) -> str:
 
 def show(seen: Stack, made: Plan, told: Orders) -> None:
     """Print a plan for people."""
+    from sluice.core.rollback.database import Action
     from sluice.history import facts
 
     target = next((past for past in seen.pasts if past.id == made.target), None)
-    say.lines(f"{made.action.value}: from '{made.failing}' to '{made.target or 'nothing'}'")
+    # Where nothing is gone back to, a second id would tell of a way.
+    way = f" to '{made.target}'" if made.target and made.action is not Action.NOTHING else ""
+    say.lines(f"{made.action.value}: from '{made.failing}'{way}")
     say.lines(*(f"  because {reason}" for reason in made.reasons), *_services(made), *_steps(made), *_due(seen, made, target))
     say.lines(*(f"  note: {note}" for note in (facts.notes(seen, target) if target else [])))
     say.lines(*(f"  refused: {why}" for why in made.refusals))
@@ -138,7 +141,10 @@ def _due(seen: Stack, made: Plan, target: Past | None) -> list[str]:
     """Say by when it has to be over, how long it should take, and what else there is where that is too long."""
     from sluice.core.rollback.past import expected
 
-    severity = [f"  {made.severity.value}: {made.severity.todo}"] if made.severity else []
+    bad = made.severity
+    # The reason of a single symptom has said so already.
+    told = bad is None or any(reason.endswith(f"{bad.value}, {bad.todo}") for reason in made.reasons)
+    severity = [] if bad is None or told else [f"  {bad.value}: {bad.todo}"]
     time = expected(target, seen.updates) if target and made.runs else None
     long = time and made.within is not None and time.seconds > made.within
     quicker = ["  note: that is longer than its severity leaves: a flag, or a release that still runs beside it (--to), is quicker"]
@@ -158,8 +164,10 @@ def _steps(made: Plan) -> list[str]:
 
 def _step(step: Any) -> list[str]:
     time = [f"    took {step.seconds:.1f} s before"] if step.seconds is not None else []
+    # A database whose revision nobody has ever named has none.
+    where = f" at '{step.revision}'" if step.revision else ""
     return [
-        f"  {step.database} at '{step.revision}': {step.action.value}: {step.why}",
+        f"  {step.database}{where}: {step.action.value}: {step.why}",
         *(f"    loses {loss}" for loss in step.loses),
         *time,
     ]

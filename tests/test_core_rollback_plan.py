@@ -28,9 +28,9 @@ def test_nowhere():
 
 def test_reasons():
     """The plan says why this release: it serves already, or it is the newest of the others; and which versions go where."""
-    proven = "'1-a' is proven (at 2026-11-24T00:00:00+00:00)"
+    proven = "'1-a' is proven (at 2026-11-24 00:00:00Z)"
     assert made().reasons == [f"{proven}, the newest of the others"]
-    assert made(live=past("1")).reasons == [f"{proven}, and has the traffic: '2-a' was never let in"]
+    assert made(live=past("1")).reasons == [f"{proven}, and has the traffic: '2-a' was never live"]
     assert made(live=past("3")).reasons == [proven]
     assert made().services == {"web": ("web@2", "web@1")}
 

@@ -52,7 +52,7 @@ def test_back(engine: Engine):
     first, second, third, _ = blocks(engine)
     made = told(engine, "plan")
     assert (made["action"], made["target"][:4], made["config"]) == ("code only", "1.1-", second)
-    assert "was never let in" in made["reasons"][0]
+    assert "was never live" in made["reasons"][0]
     assert sluice(engine, "rollback").out.endswith("error: nobody is here to say yes: add --yes; nothing was touched\n")
     assert sluice(engine, "rollback", "--dry-run").ok
     assert blocks(engine) == [first, second, third, third]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any, Literal
 
 from sluice.core.database import Downgrade
@@ -215,7 +216,7 @@ def _services(live: Past | None, target: Past) -> dict[str, tuple[str, str]]:
 
 
 def _why(failing: str, live: Past | None, target: Past) -> list[str]:
-    proven = f"'{target.id}' is proven (at {target.record.at.isoformat()})"
+    proven = f"'{target.id}' is proven (at {target.record.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z)"
     if live and live.id == target.id:
-        return [f"{proven}, and has the traffic: '{failing}' was never let in"]
+        return [f"{proven}, and has the traffic: '{failing}' was never live"]
     return [f"{proven}, the newest of the others" if live and live.id == failing else proven]
