@@ -114,9 +114,19 @@ def show(seen: Stack, names: Sequence[str], json: bool) -> None:
 
 
 def _row(one: dict[str, Any]) -> list[str]:
+    from sluice.core.diagnosis.finding import size
+
     proof = say.when(one["verified_at"]) if one["verified_at"] else "no"
-    size = f"{one['size'] / 2**20:.1f} MiB"
-    cells = [one["database"], one["id"], say.when(one["made_at"]), size, one["revision"], proof, one["copy"], ", ".join(one["needed_by"])]
+    cells = [
+        one["database"],
+        one["id"],
+        say.when(one["made_at"]),
+        size(one["size"]),
+        one["revision"],
+        proof,
+        one["copy"],
+        ", ".join(one["needed_by"]),
+    ]
     return [str(cell or "") for cell in cells]
 
 

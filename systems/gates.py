@@ -79,7 +79,8 @@ def _walked(journey: Journey, asked: Smoke, clock: Clock, begun: float) -> Verdi
     except (SluiceError, KeyError) as error:
         why = f"it asks {error}, which the stack does not have" if isinstance(error, KeyError) else str(error)
         return Verdict.of(name, Outcome.ERRORED, f"{name} could not be walked: {why}", Severity.P1)
-    return Verdict.of(name, Outcome.PASSED, "; ".join([f"{name}: {len(journey.steps)} steps", *warnings]), Severity.P1)
+    count = len(journey.steps)
+    return Verdict.of(name, Outcome.PASSED, "; ".join([f"{name}: {count} step{'' if count == 1 else 's'}", *warnings]), Severity.P1)
 
 
 def mark(asked: Mark, smoke_: Smoke | None, split: dict[str, object], clock: Clock) -> list[Verdict]:

@@ -12,6 +12,7 @@ from sluice.core.backup.manifest import Backup
 from sluice.core.backup.rule import mutual
 from sluice.core.clock import Clock, SystemClock
 from sluice.core.database import Database
+from sluice.core.diagnosis.finding import size
 from sluice.core.errors import BackupFailed
 from sluice.core.settings.rollout import Backup as Rules
 from sluice.systems import backup, scheme, shelf
@@ -71,7 +72,7 @@ def _save(databases: Sequence[Database], how: How) -> dict[str, Backup]:
 
 
 def _dump(database: Database, taken: Taken, how: How) -> str:
-    how.log(f"{database.name}: saving {taken.source.size / 2**20:.1f} MiB")
+    how.log(f"{database.name}: saving {size(taken.source.size)}")
     rules: dict[str, Any] = {name: getattr(how.rules, name) for name in ("format", "compression", "jobs", "clean", "encrypt")}
     facts: dict[str, Any] = {"revision": scheme.of(database).revision() or None, "release": how.release, "owner": how.owner}
     return backup.make(database.store, how.folder, taken=taken, first=not database.known, clock=how.clock, **rules, **facts).id
@@ -111,7 +112,7 @@ def lines(made: Sequence[Backup]) -> list[str]:
 def _line(made: Backup) -> str:
     assert made.drilled
     proof = f"restored and compared in {made.drilled.rto:.1f} s: {', '.join(made.drilled.compared)}"
-    return f"{made.manifest.database}: {made.id}, {made.manifest.size / 2**20:.1f} MiB in {made.manifest.seconds:.1f} s; {proof}"
+    return f"{made.manifest.database}: {made.id}, {size(made.manifest.size)} in {made.manifest.seconds:.1f} s; {proof}"
 
 
 @contextmanager

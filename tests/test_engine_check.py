@@ -39,7 +39,7 @@ def test_check(shop: Engine):
     (health,) = whole["gates"]["health"]["verdicts"]
     assert health["text"].startswith("shop is well 200 == 200 (http://127.0.0.1:")
     (smoke,) = whole["gates"]["smoke"]["verdicts"]
-    assert smoke["text"] == "journey 'orders': 1 steps"
+    assert smoke["text"] == "journey 'orders': 1 step"
     code, marked = asked(shop, "mark")
     assert (code, [one["check"] for one in marked["gates"]["mark"]["verdicts"]]) == (
         0, ["journey 'orders'", "shop is well", "shop: database connections"],

@@ -71,7 +71,7 @@ def test_smoke(web: Web):
     web.tell("/bad", Answer(500))
     asked = Smoke(journeys=[journey("bad", "/bad"), journey("good", "/good")], targets={"web": f"{web.url}/"}, deadline=30)
     first, second = gates.smoke(asked, CLOCK)
-    assert (first.outcome.value, second.outcome.value, second.text) == ("failed", "passed", "journey 'good': 1 steps")
+    assert (first.outcome.value, second.outcome.value, second.text) == ("failed", "passed", "journey 'good': 1 step")
     assert first.text.startswith("smoke 'bad' step 1 'ask': ")
     assert [one.path for one in web.asked] == ["/bad", "/clean", "/good", "/clean"]
 

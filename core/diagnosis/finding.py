@@ -9,7 +9,7 @@ from enum import StrEnum
 from sluice.core.store import Store
 from sluice.core.value import Value
 
-MIB, GIB = 2**20, 2**30
+KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 
 class State(StrEnum):
@@ -66,7 +66,9 @@ def sound(findings: Iterable[Finding]) -> bool:
 
 def size(bytes: float) -> str:
     """Write bytes for people."""
-    return f"{bytes / GIB:.1f} GiB" if bytes >= GIB else f"{bytes / MIB:.0f} MiB"
+    if bytes >= GIB:
+        return f"{bytes / GIB:.1f} GiB"
+    return f"{bytes / MIB:.0f} MiB" if bytes >= MIB or bytes == 0 else f"{bytes / KIB:.0f} KiB"
 
 
 def psql(store: Store, query: str) -> str:
