@@ -55,20 +55,20 @@ def serving(front: Front, path: str = "/web/", **headers: str) -> set[str | None
     return {httpx.get(front.url + path, headers=headers).headers.get("x-version") for _ in range(30)}
 
 
-def begin(front: Front) -> list[Route]:
-    """Have web@1 and api@1 live, and web@2 and api@2 beside them."""
+def begin(front: Front, **web: str) -> list[Route]:
+    """Have web@1 and api@1 live, and web@2 and api@2 beside them; `web` is the environment of web@2."""
     for name in ("web@1", "api@1"):
         front.serve(name)
     live = [door("web", "web@1", None), door("api", "api@1", None)]
     splits.restore(front.descriptor(live), "r1")
+    front.serve("web@2", **web)
+    front.serve("api@2")
     return [door("web", "web@1", "web@2"), door("api", "api@1", "api@2")]
 
 
 def test_a_good_version_gets_all_traffic_without_a_failed_request(front: Front) -> None:
     """Under load, two services climb together, and every request is answered by a version."""
     routes = begin(front)
-    front.serve("web@2")
-    front.serve("api@2")
     with load(front) as running:
         lines = climb(front, rollout(front, "r2", routes))
 
@@ -80,9 +80,7 @@ def test_a_good_version_gets_all_traffic_without_a_failed_request(front: Front) 
 
 def test_a_bad_version_takes_both_services_back(front: Front) -> None:
     """When one of two services fails, both go back to 0 in one write, and the error says where and why."""
-    routes = begin(front)
-    front.serve("web@2", FAIL_RATE="0.3")
-    front.serve("api@2")
+    routes = begin(front, FAIL_RATE="0.3")
     with load(front) as running, pytest.raises(GateFailed, match=r"canary of r2 failed at 10 %: web: error rate \d+\.\d % > 5\.0 %"):
         climb(front, rollout(front, "r2", routes))
 
@@ -95,9 +93,7 @@ def test_a_bad_version_takes_both_services_back(front: Front) -> None:
 
 def test_a_slow_version_is_seen(front: Front) -> None:
     """A version whose p95 is over its limit goes back."""
-    routes = begin(front)
-    front.serve("web@2", DELAY="1.5")
-    front.serve("api@2")
+    routes = begin(front, DELAY="1.5")
     with load(front, rate=200), pytest.raises(GateFailed, match=r"web: p95 \d\.\d+ s > 1\.00 s"):
         climb(front, rollout(front, "r2", routes))
 
@@ -107,8 +103,6 @@ def test_a_slow_version_is_seen(front: Front) -> None:
 def test_nobody_came(front: Front) -> None:
     """Without traffic there is no evidence, and without evidence no pass."""
     routes = begin(front)
-    front.serve("web@2")
-    front.serve("api@2")
     quiet = LADDER.model_copy(update={"patience": 0.5})
     with pytest.raises(GateFailed, match="no proof after 1 s of patience: web: error rate: no data, the new version has answered nothing"):
         climb(front, rollout(front, "r2", routes, ladder=quiet))
@@ -119,8 +113,6 @@ def test_nobody_came(front: Front) -> None:
 def test_goes_on_at_its_own_step(front: Front) -> None:
     """A release that already holds 50 % begins there: not lower, and never for another release's weight."""
     routes = begin(front)
-    front.serve("web@2")
-    front.serve("api@2")
     split = splits.open(front.split)
     split.take("r2", routes)
     split.set(50)
@@ -138,8 +130,6 @@ def test_goes_on_at_its_own_step(front: Front) -> None:
 def test_told_to_stop(front: Front) -> None:
     """A reason to stop takes the traffic back within a second, and is the error."""
     routes = begin(front)
-    front.serve("web@2")
-    front.serve("api@2")
     stop = Stop()
     threading.Timer(1.0, lambda: setattr(stop, "_why", lambda: "the deployer is gone")).start()
     long = Ladder(steps=[Step(weight=10, soak=60), Step(weight=100)])
@@ -151,9 +141,7 @@ def test_told_to_stop(front: Front) -> None:
 
 def test_told_to_stop_on_the_way_back(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     """Told to stop while the way back is in trouble, a climb still goes back, and names its first reason."""
-    routes = begin(front)
-    front.serve("web@2", FAIL_RATE="1")
-    front.serve("api@2")
+    routes = begin(front, FAIL_RATE="1")
     split, stop = splits.open(front.split), Stop()
     real = split.set
 
@@ -172,8 +160,6 @@ def test_told_to_stop_on_the_way_back(front: Front, monkeypatch: pytest.MonkeyPa
 def test_a_slow_question_does_not_delay_a_stop(front: Front) -> None:
     """While a check waits for a slow system, a reason to stop is still heard."""
     routes = begin(front)
-    front.serve("web@2")
-    front.serve("api@2")
     stop, asked, release = Stop(), threading.Event(), threading.Event()
     slow = Check(name="slow", ask="http.status", limit=Limit(is_="==", value=200))
 
@@ -194,8 +180,6 @@ def test_a_slow_question_does_not_delay_a_stop(front: Front) -> None:
 def test_a_new_owner_takes_over(front: Front) -> None:
     """An older deployer that finds another owner writes nothing more, not even its own abort."""
     routes = begin(front)
-    front.serve("web@2")
-    front.serve("api@2")
     other = splits.open(front.split)
 
     def steal(check: Check) -> object:
@@ -224,8 +208,6 @@ def test_first_deployment_fails_behind_a_closed_door(front: Front) -> None:
 def test_a_cohort_sees_the_version_before_any_share(front: Front) -> None:
     """Requests with the header reach the new version while everybody else is on the old one."""
     routes = begin(front)
-    front.serve("web@2")
-    front.serve("api@2")
     split = splits.open(front.split)
     split.take("r2", routes)
     assert split.confirm(split.set(0, Cohort(header="x-beta")), 5)
@@ -238,8 +220,6 @@ def test_a_cohort_sees_the_version_before_any_share(front: Front) -> None:
 def test_the_routes_survive_a_restart_of_the_proxy(front: Front) -> None:
     """Envoy killed in the middle of a step comes back with the same weight: the file is the truth."""
     routes = begin(front)
-    front.serve("web@2")
-    front.serve("api@2")
     split = splits.open(front.split)
     split.take("r2", routes)
     split.set(100)
