@@ -49,7 +49,11 @@ def promote(
         note(seen, Moment.PROMOTE, message or f"to {until} %", release=held["release"], until=until)
         begun = time.monotonic()
         pulumi.do(wanted)
-        raise typer.Exit(pulumi.attend(up, None) or done(pulumi, begun))
+        code = pulumi.attend(up, None) or done(pulumi, begun)
+        if not code and until == 100:
+            again = pulumi.argv("config", "set", "--path", path(ROLLOUT, ["until"]), str(held["weight"]))
+            say.lines("later releases go all the way too, unless config holds them again:", *(f"  {line}" for line in facts.shown([again])))
+        raise typer.Exit(code)
 
 
 def check(seen: Stack, until: int) -> dict[str, Any]:

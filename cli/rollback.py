@@ -111,11 +111,19 @@ def run(seen: Stack, made: Plan, told: Orders) -> int:
     late = count.end() if count else False
     if code:
         say.error(f"`pulumi up` failed: config names '{made.target}', and what was live still serves; mend it, then `pulumi up`")
+        say.lines(*_left(told))
         return ends.OPEN
     # What this release was allowed is used up, and no later update is to read it again.
     do(seen.pulumi, told.after)
     say.lines(f"'{made.target}' is live again, after {time.monotonic() - begun:.1f} s")
     return ends.LATE if late else 0
+
+
+def _left(told: Orders) -> list[str]:
+    """Say what is still to be done once somebody else's `pulumi up` has gone through: what was allowed, or changed, for this one alone."""
+    from sluice.history.facts import shown
+
+    return ["then, as it was for this release alone:", *(f"  {line}" for line in shown(told.after))] if told.after else []
 
 
 def do(pulumi: Pulumi, commands: Sequence[list[str]]) -> None:
