@@ -153,6 +153,9 @@ class Climb:
         self.clock.wait(self.rollout.poll)
         if not self.keeping and self.clock.now() - self.begun > self.rollout.deadline:
             return advance(state, Abort(f"not at the top within {self.rollout.deadline:.0f} s"))
+        if self.keeping and not self.split.get().weight:
+            # By the deployer that has handed it over, and died before it could put the lease away.
+            raise Superseded("the traffic of the held step has gone back already")
         verdicts = self._verdicts()
         after = advance(state, Judged(self.clock.now(), worst(verdicts), self.traffic.samples, reason(verdicts)))
         # A step that is kept goes on being judged: it is not over.

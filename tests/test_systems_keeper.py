@@ -348,6 +348,19 @@ def test_gone_back_already(served: Front):
     assert (split.get(), split.seen().lease, ended(served)) == (before, None, "")
 
 
+def test_gone_back_while_judged(served: Front):
+    """A deployer that gives its held step back while the keeper judges it already, and dies then, leaves nobody who judges on for ever."""
+    with keeping(served):
+        lease = keep(served, SystemClock().now())
+        split = splits.open(served.split)
+        wait(lambda: split.kept(SystemClock().now(), lease.owner))
+        split.owner = lease.owner
+        split.set(0)
+        wait(lambda: split.seen().lease is None)
+        wait(lambda: not split.kept(SystemClock().now(), lease.owner))
+        assert ended(served) == ""
+
+
 @pytest.mark.parametrize("release", ["r2", "r3"])
 def test_somebody_takes_over_while_held(served: Front, release: str):
     """A promotion, another release or an abort ends the keeper's part at once, and it writes nothing more."""
