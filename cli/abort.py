@@ -35,10 +35,18 @@ def world(seen: Stack) -> None:
         raise Refused([f"'{seen.pulumi.stack}' has no front door, so no traffic to take: nothing was touched"])
     back = {**seen.split, "routes": routes(seen)}
     if splits.settled(back):
-        say.lines("all traffic is on what is proven already")
+        say.lines("all traffic is on what is proven already", *running(seen))
     else:
         splits.restore(back, f"{splits.ABORTED} by sluice abort")
         say.lines("all traffic is on what is proven" if seen.live else "all doors are closed (503): nothing has been proven yet")
+
+
+def running(seen: Stack) -> list[str]:
+    """Say who is still at work: before its canary an update has no traffic to lose, and would go on."""
+    from sluice.history.locks import holders
+
+    alive = [said.partition(": wait for")[0] for said, dead in holders(seen.pulumi, seen.backend) if not dead]
+    return [f"BUT {one}: it has not come to its canary, or has passed it: end it with Ctrl-C, or kill -INT" for one in alive]
 
 
 def routes(seen: Stack) -> list[dict[str, Any]]:

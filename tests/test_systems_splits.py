@@ -285,6 +285,17 @@ def test_clear(front: Front):
 
 
 @pytest.mark.embedded
+def test_aborted_before(front: Front):
+    """A release that moves no traffic is not taken for the one that was aborted before it."""
+    front.divide("r2", BOTH, 25)
+    descriptor = front.descriptor([LIVE])
+    splits.abort(descriptor, "by hand")
+    splits.clear(descriptor, "r3")
+    splits.restore(descriptor, "r3")
+    assert (splits.aborted(descriptor), answer(front)) == ("", (200, "web@1"))
+
+
+@pytest.mark.embedded
 def test_abort(front: Front):
     """A step that fails after the canary takes all traffic back, and the share says why."""
     split = front.divide("r2", BOTH, 100)

@@ -40,17 +40,21 @@ def routes(descriptor: dict[str, Any]) -> list[Route]:
 
 def clear(descriptor: dict[str, Any], release: str) -> Share:
     """Put all traffic on the live versions, unless the share already is this release's own. Returns what holds now."""
+    anew = False
     with suppress(Unreachable):
         now = open(descriptor).get()
         if now.release == release:
             return now
-    return restore(descriptor, f"before {release}")
+        # That an earlier release was aborted must not be taken for this one: it may be one that moves no traffic, and writes nothing.
+        anew = now.release.startswith(ABORTED)
+    return restore(descriptor, f"before {release}", anew=anew)
 
 
-def restore(descriptor: dict[str, Any], release: str) -> Share:
-    """Put all traffic on the live versions (closed doors where there is none), whoever owned the split, and wait for it."""
+def restore(descriptor: dict[str, Any], release: str, *, anew: bool = False) -> Share:
+    """Put all traffic on the live versions (closed doors where there is none), whoever owned the split, and wait for it. Where it is there
+    already nothing is written, unless `anew`."""
     split = open(descriptor)
-    if settled(descriptor):
+    if settled(descriptor) and not anew:
         return split.get()
     share = split.take(release, [route.model_copy(update={"canary": None}) for route in routes(descriptor)])
     if not split.confirm(share, FOLLOW):
