@@ -34,10 +34,12 @@ def world(seen: Stack) -> None:
     if seen.split is None:
         raise Refused([f"'{seen.pulumi.stack}' has no front door, so no traffic to take: nothing was touched"])
     back = {**seen.split, "routes": routes(seen)}
-    if splits.settled(back):
+    # With a lease somebody climbs, or is about to: from weight 0 too.
+    watched = splits.open(back).seen().lease is not None
+    if splits.settled(back) and not watched:
         say.lines("all traffic is on what is proven already", *running(seen))
     else:
-        splits.restore(back, f"{splits.ABORTED} by sluice abort")
+        splits.restore(back, f"{splits.ABORTED} by sluice abort", anew=watched)
         say.lines("all traffic is on what is proven" if seen.live else "all doors are closed (503): nothing has been proven yet")
 
 

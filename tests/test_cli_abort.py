@@ -5,29 +5,53 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sluice.cli.abort import world
-from sluice.core.split import Route
+from sluice.core.clock import SystemClock
+from sluice.core.errors import Superseded
+from sluice.core.record import Record
 from sluice.history.pulumi import Pulumi
 from sluice.history.stack import Stack
 from sluice.systems import splits
+from tests.fixtures.front import Front
+from tests.test_systems_keeper import LIVE, attend, served
+
+__all__ = ["served"]
+
+
+def stack(folder: Path, split: dict[str, Any]) -> Stack:
+    (folder / "Pulumi.yaml").write_text("name: shop\n")
+    built = {"web": {"name": "web@1", "version": "1", "digest": "", "spec": ""}}
+    live = Record.model_validate({"id": "r1", "version": "1", "kind": "minor", "services": built, "at": "2026-11-24T12:00:00Z"})
+    proxy = {"type": "pulumi-python:dynamic/process:Proxy", "inputs": {}, "outputs": {"split": split}}
+    state = {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": {"proven": [live.text]}}, proxy]}
+    return Stack(Pulumi(folder, "organization/shop/prod"), f"file://{folder}", state, None, [])
 
 
 @pytest.mark.parametrize("running", [False, True])
 def test_nothing_to_take(tmp_path: Path, capsys: pytest.CaptureFixture[str], running: bool):
     """An update that has not come to its canary has no traffic to lose, and would go on: whoever aborts hears of it."""
-    (tmp_path / "Pulumi.yaml").write_text("name: shop\n")
     locks = tmp_path / ".pulumi" / "locks" / "organization" / "shop" / "prod"
     locks.mkdir(parents=True)
     if running:
         told = {"pid": os.getpid(), "username": "ada", "hostname": os.uname().nodename, "timestamp": "2026-11-24T12:00:00Z"}
         (locks / "one.json").write_text(json.dumps(told))
     split = {"kind": "envoy", "folder": str(tmp_path), "admin": str(tmp_path / "admin.sock")}
-    splits.open(split).take("r1", [Route(service="web", prefix="/")])
-    state = {"resources": [{"type": "pulumi-python:dynamic/process:Proxy", "inputs": {}, "outputs": {"split": split}}]}
-    world(Stack(Pulumi(tmp_path, "organization/shop/prod"), f"file://{tmp_path}", state, None, []))
+    splits.open(split).take("r1", [LIVE])
+    world(stack(tmp_path, split))
     who = f"pid {os.getpid()} of ada on {os.uname().nodename} holds the stack since 2026-11-24T12:00:00Z"
     more = f"BUT {who}: it has not come to its canary, or has passed it: end it with Ctrl-C, or kill -INT\n" if running else ""
     assert capsys.readouterr().out == f"all traffic is on what is proven already\n{more}"
+
+
+@pytest.mark.embedded
+def test_about_to_climb(served: Front, tmp_path: Path):
+    """A canary that is about to give the first traffic loses the right to it."""
+    deployer = attend(served, SystemClock().now(), weight=0)
+    world(stack(tmp_path, served.descriptor([LIVE])))
+    with pytest.raises(Superseded):
+        deployer.set(10)
+    assert (splits.open(served.split).get().weight, deployer.seen().lease) == (0, None)
