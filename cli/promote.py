@@ -24,7 +24,7 @@ def promote(
     stack: options.StackName = None,
     cwd: options.Folder = options.HERE,
 ) -> None:
-    """Go on from the step at which the keeper holds a release: all gates run again, and the step is proven again before the next one.
+    """Go on from the step at which a release is held: all gates run again, and the step is proven again before the next one.
 
     In plain Pulumi: `pulumi config set --path sluice:rollout.until 100`, then `pulumi up`.
     """

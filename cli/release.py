@@ -22,7 +22,7 @@ Version = Annotated[str, typer.Argument(help="The version to bring out.")]
 Kind = Annotated[str | None, typer.Option("--kind", help="configuration, patch, minor, major or hotfix.")]
 Schema = Annotated[list[str], typer.Option("--schema", help="A database's revision, as in shop=0007.")]
 Keep = Annotated[bool, typer.Option("--no-revert", help="When it fails, end with the plan, and do nothing by itself.")]
-Level = Annotated[str | None, typer.Option("--severity", help="How much a failure would matter, P0 to P3; else by the matrix.")]
+Level = Annotated[str | None, typer.Option("--severity", help="How much a failure would matter, P0 to P3; else what has failed says it.")]
 
 
 def release(
@@ -36,7 +36,7 @@ def release(
     stack: options.StackName = None,
     cwd: options.Folder = options.HERE,
 ) -> None:
-    """Set the version in config, and run `pulumi up`. When that fails, go back by the matrix where that is safe, else end with the plan.
+    """Set the version in config, and run `pulumi up`. When that fails, go back where that is safe, else end with the plan.
 
     In plain Pulumi: `pulumi config set --path sluice:release.version VERSION`, then `pulumi up`; to go back, the commands that it prints.
     """

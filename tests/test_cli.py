@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.cli import main
+from sluice.cli import main, status
 from tests.fixtures.sluice import SLUICE
 
 VERBS = ("release", "promote", "status", "history", "plan", "rollback", "repair", "abort", "doctor", "check", "backup", "report")
@@ -49,6 +49,16 @@ def test_completion():
     asked = {"_SLUICE_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
     assert run(COMP_WORDS="sluice ro", **asked).stdout.split() == ["rollback"]
     assert "--services-only" in run(COMP_WORDS="sluice plan --s", **(asked | {"COMP_CWORD": "2"})).stdout
+
+
+def test_unsettled():
+    """What config names and is not live is told with the way back that there is; of what is held another line says it."""
+    live = {"settled": False, "live": {"id": "1-a"}, "configured": "2-a", "held": None}
+    names = "  config names '2-a', which is not proven: `pulumi up`"
+    assert status.unsettled(live) == [f"{names}, or `sluice rollback`"]
+    assert status.unsettled(live | {"live": None}) == [names]
+    assert status.unsettled(live | {"held": {"release": "3-a"}}) == [f"{names}, or `sluice rollback`"]
+    assert status.unsettled(live | {"held": {"release": "2-a"}}) == status.unsettled(live | {"settled": True}) == []
 
 
 def test_errors(tmp_path: Path):

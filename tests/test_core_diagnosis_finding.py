@@ -38,7 +38,7 @@ def test_worst():
 
 def test_size():
     """Bytes are written as people read them."""
-    assert [size(3 * 2**20), size(2**30), size(1.5 * 2**30)] == ["3 MiB", "1.0 GiB", "1.5 GiB"]
+    assert [size(0), size(29765), size(3 * 2**20), size(2**30), size(1.5 * 2**30)] == ["0 MiB", "29 KiB", "3 MiB", "1.0 GiB", "1.5 GiB"]
 
 
 def test_psql():
