@@ -123,7 +123,7 @@ def backups(databases: Sequence[str], found: Sequence[Backup], broken: Sequence[
 def _newest(name: str, one: Backup | None, now: float) -> Finding:
     what = f"backup of '{name}'"
     if one is None:
-        cause = "no release has had statements for it yet"
+        cause = "no release has had statements for it yet; while no table of it has a row, there is nothing to save"
         told = {"seen": "none that was restored and compared", "expected": "one", "cause": cause, "next": f"sluice backup {name}"}
         return Finding(area=AREA, what=what, state=State.WARNING, **told)
     at = datetime.fromtimestamp(one.manifest.made_at, UTC)
