@@ -25,8 +25,8 @@ from sluice.systems.drill import drill, failing
 from sluice.systems.lock import connect, held
 from sluice.systems.postgres import primary
 from sluice.systems.recover_way import Way, kept, tell
-from sluice.systems.repair_course import LOCK, READS, Course, first, freed
-from sluice.systems.repair_write import NAME, WAIT, Job, both, headline, load, rows_of
+from sluice.systems.repair_course import READS, Course, first, freed
+from sluice.systems.repair_write import LOCK, NAME, WAIT, Job, both, headline, load, rows_of
 from sluice.systems.source import SYSTEM
 from sluice.systems.swap import oid
 
@@ -94,7 +94,7 @@ def _asked(store: Store) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise Unreachable(f"database {store.place}: {primary(error)}") from None
+        raise Unreachable(f"database {store.place}: {_why(error)}") from None
 
 
 @contextmanager
@@ -118,7 +118,11 @@ def _why(error: psycopg.Error) -> str:
     said = primary(error)
     if isinstance(error, psycopg.errors.ForeignKeyViolation):
         return f"{said}: bring back the rows of the other table as well"
-    return f"{said}: somebody has been writing there for {LOCK:g} s" if isinstance(error, psycopg.errors.LockNotAvailable) else said
+    return (
+        f"{said}: somebody has been writing there for {LOCK:g} s, or changing the table"
+        if isinstance(error, psycopg.errors.LockNotAvailable)
+        else said
+    )
 
 
 def _peek(job: Job) -> Row | None:

@@ -15,10 +15,8 @@ from sluice.systems import repair_table as journal
 from sluice.systems.drill import LIMIT, failing
 from sluice.systems.lock import Lock, connect
 from sluice.systems.repair_rows import lock
-from sluice.systems.repair_write import NAME, Job, both, load, prove, put, rows_of
+from sluice.systems.repair_write import LOCK, NAME, Job, both, load, prove, put, rows_of
 
-# A writer that was forgotten is told of after this. Readers are never in the way.
-LOCK = 10.0
 POLL = 0.5
 READS = f"-c default_transaction_read_only=on -c statement_timeout={LIMIT}"
 # Whoever began before the flag was switched may not have seen it.

@@ -15,13 +15,15 @@ from sluice.core.clock import Clock, SystemClock
 from sluice.core.errors import Refused, RestoreFailed
 from sluice.core.restore.repair import Change, Part, Repair, Table, ordered, refusals
 from sluice.core.store import Store
-from sluice.systems.lock import Lock, connect
+from sluice.systems.lock import OPTIONS, Lock, connect
 from sluice.systems.recover_undo import Log
 from sluice.systems.repair_rows import PLAIN, Rows, links, table
 
 NAME = "repair"
 # Conditions are people's own, and may call anything: the copy is the quick way back of the whole database too.
-FIXED = "-c default_transaction_read_only=on"
+FIXED = f"{OPTIONS} -c default_transaction_read_only=on"
+# Who waits for a table holds the lock of the data meanwhile, in seconds.
+LOCK = 10.0
 # For the lock of the data, and for work in flight, in seconds; runbook 003 names no time.
 WAIT, PATIENCE = 60.0, 300.0
 
@@ -60,6 +62,7 @@ def both(job: Job) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Connection
     with connect(job.store, NAME) as live, connect(job.copy, NAME, options=FIXED) as copy:
         for connection in (live, copy):
             connection.execute(PLAIN)
+        live.execute("select set_config('lock_timeout', %s, false)", [f"{LOCK * 1000:.0f}ms"])
         yield live, copy
 
 

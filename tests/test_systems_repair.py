@@ -15,7 +15,7 @@ from sluice.core.backup.manifest import Backup, scratch
 from sluice.core.errors import Interrupted, Refused, RestoreFailed, Unreachable
 from sluice.core.restore.repair import Part, Repair
 from sluice.core.store import Store
-from sluice.systems import flags, recover_way, repair, repair_course
+from sluice.systems import flags, recover_way, repair, repair_course, repair_write
 from sluice.systems.repair import look, resume, run
 from sluice.systems.repair_write import Job
 from tests.fixtures.postgres import PASSWORD
@@ -272,6 +272,19 @@ def test_in_flight(job: Make, store: Store):
     assert done[-1] == "'paused' is not set again"
 
 
+def test_a_table_that_nobody_can_read(job: Make, monkeypatch: pytest.MonkeyPatch, store: Store):
+    """A look at a table that somebody changes ends with the reason: it holds the lock of the data, and a release would wait behind it."""
+    monkeypatch.setattr(repair_write, "LOCK", 0.2)
+    monkeypatch.setattr(repair, "LOCK", 0.2)
+    with connect(store) as changing:
+        changing.execute("begin; lock table users in access exclusive mode")
+        with pytest.raises(Unreachable) as caught:
+            look(job())
+        changing.execute("rollback")
+    why = "canceling statement due to lock timeout: somebody has been writing there for 0.2 s, or changing the table"
+    assert str(caught.value) == f"database {store.place}: {why}"
+
+
 def test_a_writer(job: Make, monkeypatch: pytest.MonkeyPatch, store: Store):
     """Who began later and writes all the same keeps the repair out, for a time; who only reads does not, and is not kept out."""
     monkeypatch.setattr(repair_course, "LOCK", 0.2)
@@ -285,7 +298,10 @@ def test_a_writer(job: Make, monkeypatch: pytest.MonkeyPatch, store: Store):
 
         with pytest.raises(RestoreFailed) as caught:
             run(job(log=late))
-        assert str(caught.value) == f"canceling statement due to lock timeout: somebody has been writing there for 0.2 s; {LEFT}"
+        assert (
+            str(caught.value)
+            == f"canceling statement due to lock timeout: somebody has been writing there for 0.2 s, or changing the table; {LEFT}"
+        )
         writer.execute("rollback; begin; select from users")
         monkeypatch.setattr(repair_course, "FLYING", "select '' where false and %s is null")
         run(asked)
