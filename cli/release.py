@@ -118,13 +118,19 @@ def _way(seen: Stack) -> list[str]:
 
 
 def settings(version: str, kind: str | None, schema: list[str]) -> list[str]:
-    """Return what is set, as words of `pulumi config set-all`; Refused when a revision has no database."""
+    """Return what is set, as words of `pulumi config set-all`; Refused with everything that no release can be."""
     from sluice.core.errors import Refused
+    from sluice.core.settings.parse import draft
+    from sluice.core.settings.release import Release
     from sluice.core.settings.tree import RELEASE, path
 
     pairs = [one.partition("=") for one in schema]
     if wrong := [f"--schema {database}{mark}{revision}: write database=revision" for database, mark, revision in pairs if not revision]:
         raise Refused(wrong)
+    # In config, it would be the next update that says so, and no command could read the release until somebody has mended it.
+    asked = {"version": version, **({"kind": kind} if kind else {}), "schema": {database: revision for database, _, revision in pairs}}
+    if wrong := [f"{one.path}: {one.text}" for one in draft(RELEASE, Release, asked).problems]:
+        raise Refused(wrong, headline="nothing was touched:")
     told = {path(RELEASE, ["version"]): version, **({path(RELEASE, ["kind"]): kind} if kind else {})}
     told |= {path(RELEASE, ["schema", database]): revision for database, _, revision in pairs}
     return [word for key, value in told.items() for word in ("--plaintext", f"{key}={value}")]

@@ -43,6 +43,7 @@ def facts(seen: Stack, locks: list[str]) -> dict[str, Any]:
         "stack": seen.pulumi.stack,
         "live": live.shown if live else None,
         "configured": seen.configured,
+        "proven": [one.id for one in seen.records],
         "settled": live is not None and live.id == seen.configured,
         "traffic": traffic(seen),
         **lease(seen),
@@ -102,8 +103,19 @@ def unsettled(found: dict[str, Any]) -> list[str]:
     held = found["held"]
     if found["settled"] or (held and held["release"] == found["configured"]):
         return []
-    back = ", or `sluice rollback`" if found["live"] else ""
-    return [f"  config names '{found['configured']}', which is not proven: `pulumi up`{back}"]
+    return [f"  config names {_named(found)}"]
+
+
+def _named(found: dict[str, Any]) -> str:
+    """Say what config names that is not live, and what comes next."""
+    id, live = found["configured"], found["live"]
+    if id is None:
+        mend = f"`sluice abort` writes '{live['id']}' back" if live else "mend it"
+        return f"no release that can be read: `pulumi preview` says why, {mend}"
+    if id in found["proven"]:
+        return f"'{id}', which is proven, and not live: `pulumi up` goes there"
+    back = ", or `sluice rollback`" if live else ""
+    return f"'{id}', which is not proven: `pulumi up`{back}"
 
 
 def moved(traffic: dict[str, dict[str, int]] | None) -> list[str]:

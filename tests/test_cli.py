@@ -92,6 +92,45 @@ def test_settings():
         settings("1.10", None, ["0007"])
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "why"),
+    [
+        (
+            "",
+            None,
+            "sluice:release.version: '' is not a version: letters, digits, '.', '_', '+' and '-', at most 64, a letter or digit first",
+        ),
+        ("1.0", "huge", "sluice:release.kind: 'huge' is none of 'configuration', 'patch', 'minor', 'major', 'hotfix'"),
+    ],
+)
+def test_no_release(version: str, kind: str | None, why: str):
+    """What is no release is told before it is in config: a variable that was never set, or a word mistyped."""
+    from sluice.cli.release import settings
+    from sluice.core.errors import Refused
+
+    with pytest.raises(Refused) as caught:
+        settings(version, kind, [])
+    assert str(caught.value) == f"nothing was touched:\n  - {why}"
+
+
+@pytest.mark.parametrize(
+    ("configured", "said"),
+    [
+        ("2-b", "config names '2-b', which is not proven: `pulumi up`, or `sluice rollback`"),
+        ("0-z", "config names '0-z', which is proven, and not live: `pulumi up` goes there"),
+        (None, "config names no release that can be read: `pulumi preview` says why, `sluice abort` writes '1-a' back"),
+    ],
+)
+def test_status_of_config(configured: str | None, said: str, capsys: pytest.CaptureFixture[str]):
+    """Status says what config names beside what is live, and what comes next."""
+    from sluice.cli.status import show
+
+    found = {"stack": "test", "live": {"id": "1-a", "at": "then"}, "configured": configured, "settled": False, "proven": ["1-a", "0-z"]}
+    found |= {"traffic": {}, "held": None, "watched": None, "ended": None, "last": None, "pending": [], "locks": []}
+    show(found)
+    assert capsys.readouterr().out.splitlines()[1] == f"  {said}"
+
+
 def test_verbs_are_the_apps():
     """No verb is registered that is not here."""
     assert tuple(command.callback.__name__ for command in main.app.registered_commands if command.callback) == VERBS

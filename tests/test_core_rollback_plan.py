@@ -55,4 +55,5 @@ def test_wish():
     assert Wish(only="services", exact=True).problems == ["--services-only leaves databases alone: leave --exact and --to-backup out"]
     assert Wish(revisions={"shop": "1"}).problems == ["--to-revision goes with --db-only"]
     assert Wish(only="database", to="1.0").problems == ["--db-only leaves the release alone: leave --to out"]
+    assert Wish(to="").problems == ["--to: is empty: name a release, or leave it out"]
     assert Wish(only="database", revisions={"shop": "1"}).problems == []

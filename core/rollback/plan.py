@@ -50,6 +50,8 @@ class Wish(Value):
         """Return what does not go together."""
         services, database = self.only == "services", self.only == "database"
         return [
+            # A variable that was never set must not become a release that somebody did not name.
+            *(["--to: is empty: name a release, or leave it out"] if self.to == "" else []),
             *(
                 ["--services-only leaves databases alone: leave --exact and --to-backup out"]
                 if services and (self.exact or self.backups)
