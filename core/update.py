@@ -63,7 +63,7 @@ def raw(text: str, checkpoint: str | None = None) -> Update:
     state = _deployment(json.loads(checkpoint)) if checkpoint else {}
     release = dict(pieces(dict(pieces(text)).get("config", "{}"))).get(RELEASE)
     return Update(
-        **_facts(data, interrupted=bool(state.get("pending_operations"))),
+        **_facts(data, interrupted=bool(pending(state))),
         begun=int(data["startTime"]),
         ended=int(data["endTime"]),
         release=release,
@@ -115,6 +115,14 @@ def proven(deployment: Mapping[str, Any]) -> list[str]:
     """Return the lines of the output `proven`; none where it is missing, or another program's."""
     lines = outputs(deployment).get("proven")
     return [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
+
+
+def pending(deployment: Mapping[str, Any]) -> list[str]:
+    """Return the URNs of what an update was killed at, and none has come to the end of since. The engine keeps what it was creating among
+    its pending operations until a refresh clears that, also when a later update has made it."""
+    made = {one.get("urn") for one in deployment.get("resources") or () if not one.get("delete")}
+    cut = [(one.get("type"), str((one.get("resource") or {}).get("urn", ""))) for one in deployment.get("pending_operations") or ()]
+    return [urn for kind, urn in cut if kind != "creating" or urn not in made]
 
 
 def provider(deployment: Mapping[str, Any]) -> str:

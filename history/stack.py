@@ -15,7 +15,7 @@ from sluice.core.settings.parse import draft
 from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.tree import RELEASE, ROLLOUT
 from sluice.core.store import Store
-from sluice.core.update import Update, outputs, proven, provider
+from sluice.core.update import Update, outputs, pending, proven, provider
 from sluice.core.version import Version
 from sluice.history import updates
 from sluice.history.pulumi import Pulumi
@@ -77,7 +77,7 @@ class Stack:
     @property
     def pending(self) -> list[str]:
         """Return the resources whose last operation has no known end: an update was killed."""
-        return [one["resource"]["urn"].rsplit("::", 1)[-1] for one in self.state.get("pending_operations") or ()]
+        return [urn.rsplit("::", 1)[-1] for urn in pending(self.state)]
 
     @property
     def secrets(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.core.update import Outcome, encrypted, pieces, raw, shown
+from sluice.core.update import Outcome, encrypted, pending, pieces, raw, shown
 
 BLOCK = '{"flags":{"A":true},"version":"1.10","n":1e3,"u":"\\u003cb>"}'
 
@@ -112,3 +112,13 @@ def test_pieces(data: dict[str, object], indent: int | None, ascii: bool):
     found = dict(pieces(f" {text}\n"))
     assert {key: json.loads(value) for key, value in found.items()} == data
     assert all(value in text for value in found.values())
+
+
+def test_pending():
+    """What was being created and is there since is not pending, whatever the engine keeps of it; what was being updated or deleted is."""
+    made = [{"urn": "a"}, {"urn": "b"}, {"urn": "d", "delete": True}]
+    cut = [
+        {"resource": {"urn": urn}, "type": kind} for urn, kind in zip("abcd", ("creating", "updating", "creating", "creating"), strict=True)
+    ]
+    assert pending({"resources": made, "pending_operations": cut}) == ["b", "c", "d"]
+    assert pending({"resources": made}) == pending({}) == []
