@@ -125,6 +125,12 @@ def pending(deployment: Mapping[str, Any]) -> list[str]:
     return [urn for kind, urn in cut if kind != "creating" or urn not in made]
 
 
+def saved(deployment: Mapping[str, Any]) -> int:
+    """Return when a state was written last, in whole seconds since the epoch; 0 when it does not say."""
+    at = (deployment.get("manifest") or {}).get("time")
+    return _epoch(at) if at else 0
+
+
 def provider(deployment: Mapping[str, Any]) -> str:
     """Return what identifies a state's secrets provider: what is encrypted with another one cannot be read with this one."""
     return json.dumps(deployment["secrets_providers"], sort_keys=True) if deployment.get("secrets_providers") else ""

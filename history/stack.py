@@ -15,7 +15,7 @@ from sluice.core.settings.parse import draft
 from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.tree import RELEASE, ROLLOUT
 from sluice.core.store import Store
-from sluice.core.update import Update, outputs, pending, proven, provider
+from sluice.core.update import Outcome, Update, outputs, pending, proven, provider, saved
 from sluice.core.version import Version
 from sluice.history import updates
 from sluice.history.pulumi import Pulumi
@@ -76,7 +76,11 @@ class Stack:
 
     @property
     def pending(self) -> list[str]:
-        """Return the resources whose last operation has no known end: an update was killed."""
+        """Return the resources whose last operation has no known end: an update was killed. What the engine still remembers after one has
+        succeeded (creates, until a refresh clears them) says nothing any more."""
+        last = next((one for one in self.updates if one.kind != "preview"), None)
+        if last and last.outcome is Outcome.SUCCEEDED and 0 < saved(self.state) <= last.ended:
+            return []
         return [urn.rsplit("::", 1)[-1] for urn in pending(self.state)]
 
     @property

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from sluice.core.errors import Refused, Unreachable
+from sluice.core.update import Outcome, Update
 from sluice.history import facts, locks, orders
 from sluice.history.pulumi import Pulumi, find
-from sluice.history.stack import look
+from sluice.history.stack import Stack, look
 from sluice.history.updates import entries, home, plain, read
 
 ENTRY = '{"kind":"update","startTime":%d,"endTime":%d,"result":"succeeded","config":{"sluice:release":{"version":"1.%d"}}}'
@@ -140,6 +141,20 @@ def test_find(pulumi: Pulumi, tmp_path: Path):
     fresh = look(pulumi)
     assert (fresh.records, fresh.live, fresh.config, fresh.aim.failing) == ([], None, None, "")
     assert fresh.aim.why == "nothing has been proven yet"
+
+
+def test_pending(tmp_path: Path):
+    """A killed update has written state after the last entry; what is remembered once one has succeeded is no operation to go on with."""
+    cut = {"resource": {"urn": "urn:pulumi:prod::shop::x::web"}, "type": "creating"}
+
+    def seen(time: str, *entries: Update) -> list[str]:
+        return Stack(Pulumi(tmp_path, "prod"), "", {"manifest": {"time": time}, "pending_operations": [cut]}, None, entries).pending
+
+    good = Update(kind="update", outcome=Outcome.SUCCEEDED, begun=90, ended=100)
+    looked = Update(kind="preview", outcome=Outcome.SUCCEEDED, begun=110, ended=120)
+    assert seen("1970-01-01T00:01:40.9999Z", good) == seen("1970-01-01T00:01:40Z", looked, good) == []
+    assert seen("1970-01-01T00:01:41Z", good) == seen("1970-01-01T00:01:50Z", looked, good) == ["web"]
+    assert seen("1970-01-01T00:01:40Z", good.model_copy(update={"outcome": Outcome.FAILED})) == seen("1970-01-01T00:01:40Z") == ["web"]
 
 
 def test_locks(tmp_path: Path):
