@@ -53,7 +53,7 @@ def test_completion():
 
 def test_unsettled():
     """What config names and is not live is told with the way back that there is; of what is held another line says it."""
-    live = {"settled": False, "live": {"id": "1-a"}, "configured": "2-a", "held": None}
+    live = {"settled": False, "live": {"id": "1-a"}, "configured": "2-a", "held": None, "proven": ["1-a"]}
     names = "  config names '2-a', which is not proven: `pulumi up`"
     assert status.unsettled(live) == [f"{names}, or `sluice rollback`"]
     assert status.unsettled(live | {"live": None}) == [names]
