@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -94,6 +95,12 @@ def test_held_and_promoted(engine: Engine) -> None:
 
         refused = sluice(engine, "promote", "--until", "25", "--yes")
         assert (refused.ok, "is held at 25 % already: --until has to be above that, and is 25" in refused.out) == (False, True)
+        handle = os.open(engine.folder / f"Pulumi.{engine.stack}.yaml", os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        twice = sluice(engine, "promote", "--until", "50", "--yes")
+        os.close(handle)
+        assert (twice.code, "error: another `sluice` works on 'test' from this folder" in twice.out) == (1, True)
+        assert "until: 25\n" in (engine.folder / f"Pulumi.{engine.stack}.yaml").read_text()
         promoted = sluice(engine, "promote", "--yes")
         assert promoted.ok, promoted.out
         assert "  pulumi config set --path sluice:rollout.until 100 --stack test" in promoted.out
