@@ -144,12 +144,9 @@ def ports(scene: Scene) -> list[Finding]:
 
 def strays(scene: Scene) -> list[Finding]:
     """Look for processes in the stack's folder that no program of it has started."""
-    import os
-
     assert scene.root
     pidfiles = [*(scene.root / "run").glob("*.pid"), *(scene.pidfile(name) for name in scene.seen.servers)]
-    known = [os.getpid(), *(pid for pidfile in pidfiles for pid in here.family(pidfile))]
-    return machine.orphans(here.strays(scene.root, known), str(scene.root), busy=scene.busy)
+    return machine.orphans(here.strays(scene.root, pidfiles), str(scene.root), busy=scene.busy)
 
 
 def secrets(scene: Scene) -> list[Finding]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -77,16 +76,15 @@ def family(pidfile: Path) -> list[int]:
     return [one.pid for one in process.tree(process.owner(pidfile))]
 
 
-def strays(root: Path, known: Iterable[int]) -> dict[int, str]:
-    """Return the processes, by their numbers, that work in a folder or below it and are not among the known ones."""
-    place, mine = str(root.resolve()), set(known)
-    found: dict[int, str] = {}
-    for one in psutil.process_iter(["cwd", "status", "name"]):
-        facts: dict[str, Any] = one.info
-        inside = facts["cwd"] == place or str(facts["cwd"] or "").startswith(f"{place}/")
-        if inside and one.pid not in mine and facts["status"] != psutil.STATUS_ZOMBIE:
-            found[one.pid] = str(facts["name"])
-    return found
+def strays(root: Path, pidfiles: Iterable[Path]) -> dict[int, str]:
+    """Return the processes, by their numbers, that work in a folder or below it and that no pidfile's process has started.
+
+    First who is there, then who started it: a server's child that is born in between would otherwise be nobody's.
+    """
+    place = str(root.resolve())
+    found = [one for one in psutil.process_iter(["cwd", "name"]) if f"{one.info['cwd'] or ''}/".startswith(f"{place}/")]
+    known = {os.getpid(), *(pid for pidfile in pidfiles for pid in family(pidfile))}
+    return {one.pid: str(one.info["name"]) for one in found if one.pid not in known and process.alive(one)}
 
 
 def mode(path: Path) -> int | None:

@@ -12,6 +12,13 @@ import pytest
 
 from sluice.systems import machine
 
+BUSY = """
+import subprocess
+while True:
+    some = [subprocess.Popen(["sleep", "0.05"]) for _ in range(4)]
+    [one.wait() for one in some]
+"""
+
 
 def test_disks(tmp_path: Path):
     """Places on one file system are one disk, with all that is wanted of it; a folder that is not there yet is on its parent's."""
@@ -49,18 +56,30 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_strays(place: Path):
-    """A process that works below the folder is a stray unless it is known; what it has started is its family."""
+    """A process that works below the folder is a stray unless a pidfile names it; what that one has started is its family."""
     with subprocess.Popen([sys.executable, "-c", "input()"], cwd=place / "app", stdin=subprocess.PIPE) as child:
         try:
-            assert set(machine.strays(place, [])) == {child.pid}
-            assert machine.strays(place, [child.pid]) == {}
-            assert machine.strays(place.parent / "other", []) == {}
             pidfile = place / "pid"
+            assert set(machine.strays(place, [pidfile])) == {child.pid}
+            assert machine.strays(place.parent / "other", []) == {}
             pidfile.write_text(f"{child.pid}\n")
+            assert machine.strays(place, [pidfile]) == {}
             assert machine.family(pidfile) == [child.pid]
         finally:
             child.kill()
     assert machine.family(place / "pid") == []
+
+
+def test_strays_born(place: Path):
+    """A server's child that is born while one looks belongs to it, and one that ends meanwhile is nobody."""
+    busy = "import subprocess\nwhile True: subprocess.run(['true'])"
+    with subprocess.Popen([sys.executable, "-c", busy], cwd=place) as server:
+        try:
+            pidfile = place / "pid"
+            pidfile.write_text(f"{server.pid}\n")
+            assert [machine.strays(place, [pidfile] * 5) for _ in range(40)] == [{}] * 40
+        finally:
+            server.kill()
 
 
 def test_mode(place: Path):
