@@ -30,6 +30,8 @@ def test_read():
         ({"tables": ["a", "a"]}, "--table a: is there twice"),
         ({"tables": ["a", "b"], "wheres": ["id = 1"]}, "--where id = 1: begins with none of the tables: write 'a: id = 1'"),
         ({"tables": ["a"], "wheres": ["x", "y"]}, "--where y: 'a' has a condition already: join them with and, or with or"),
+        ({"tables": ["a"], "wheres": [""]}, "--where '': is empty: write a condition, or leave it out for all rows"),
+        ({"tables": ["a", "b"], "wheres": ["b: "]}, "--where 'b: ': is empty: write a condition, or leave it out for all rows"),
         ({"tables": ["a"], "wheres": ["true); drop table a; --"]}, "--where true); drop table a; --: is no condition"),
         ({"tables": ["a"], "pause": "=off"}, "--pause =off: write a flag's name, and =off where it is off that pauses"),
         ({"tables": ["a"], "pause": "a=no"}, "--pause a=no: write a flag's name, and =off where it is off that pauses"),

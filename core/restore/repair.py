@@ -150,7 +150,10 @@ def _parts(tables: Sequence[str], wheres: Sequence[str]) -> tuple[tuple[Part, ..
     for where in wheres:
         found = NAME.fullmatch(where)
         table, text = (found[1], found[2]) if found and found[1] in given else (tables[0] if len(tables) == 1 else "", where)
-        if not table:
+        if not text.strip():
+            # A variable that was never set must not become every row.
+            wrong.append(f"--where '{where}': is empty: write a condition, or leave it out for all rows")
+        elif not table:
             wrong.append(f"--where {where}: begins with none of the tables: write '{next(iter(tables), 'table')}: {where}'")
         elif given[table]:
             wrong.append(f"--where {where}: '{table}' has a condition already: join them with and, or with or")
