@@ -98,6 +98,14 @@ def test_a_database_alone():
     assert made(GOOD, [*good(), one], records=[record(GOOD, NOON)]).came is Came.LIVE
 
 
+def test_an_abort_of_what_is_proven():
+    """An abort takes traffic to what is proven: a live release is not gone back from by it, and it is no incident."""
+    asked = Pen(GOOD, "", NOON + timedelta(hours=3)).write(Moment.ABORT, Happened.ASKED, 0.0, "to be sure")
+    one = made(GOOD, [*good(), *asked.events], records=[record(GOOD, NOON)])
+    assert (one.came, one.incident) == (Came.LIVE, None)
+    assert [(each.what, each.why) for each in one.asked] == [("abort", "to be sure")]
+
+
 def test_an_older_release_again():
     """A release after which one comes in that had been there before was gone back from, whatever anybody said."""
     old, again = good(OLD, "old", NOON - timedelta(days=1)), good(OLD, "again", NOON + timedelta(hours=3))
@@ -161,6 +169,8 @@ def test_choose():
     with pytest.raises(Refused) as caught:
         choose(known, "9")
     assert str(caught.value) == f"'9' is not in the journal of 'production': known are {OLD}, {BAD}, {GOOD}"
+    with pytest.raises(Refused, match=f"^'' is not in the journal of 'production': known are {OLD}"):
+        choose(known, "")
     with pytest.raises(Refused, match=r"^the journal of 'production' has no release yet: it begins with the next one$"):
         choose(Known(stack="production", events=[]), None)
 

@@ -63,8 +63,8 @@ def report(known: Known, release: str, now: datetime) -> Report:
 
 
 def _left(known: Known, release: str, last: Attempt) -> Event | None:
-    """Return the command by which somebody went back from a release after that attempt."""
-    words = (Moment.ROLLBACK, Moment.ABORT, Moment.RESTORE)
+    """Return the command by which somebody went back from a release after that attempt. An abort leads to what is proven, never away."""
+    words = (Moment.ROLLBACK,) if last.end is End.PROVEN else (Moment.ROLLBACK, Moment.ABORT)
     asked = [event for event in known.events if event.event is Happened.ASKED and event.moment in words and event.at >= last.begun]
     return next((event for event in asked if _leaves(event, release)), None)
 

@@ -127,6 +127,7 @@ def choose(known: Known, asked: str | None) -> str:
         return next(iter(written))
     found = [id for id in written if asked in (id, id.rpartition("-")[0])]
     if not found:
-        what = f"'{asked}' is not in the journal of '{known.stack}'" if asked else f"the journal of '{known.stack}' has no release yet"
+        missing = f"'{asked}' is not in the journal of '{known.stack}'"
+        what = missing if asked is not None else f"the journal of '{known.stack}' has no release yet"
         raise Refused([f"{what}: {'known are ' + ', '.join(list(written)[:10]) if written else 'it begins with the next one'}"])
     return found[0]
