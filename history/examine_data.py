@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from sluice.core.backup.manifest import Backup
 from sluice.core.diagnosis import data, machine, stack
@@ -16,6 +15,7 @@ from sluice.core.errors import SluiceError, Unreachable
 from sluice.core.migration.history import revision
 from sluice.core.rollback import past
 from sluice.core.store import Store
+from sluice.history.pulumi import place
 from sluice.history.scene import Scene
 from sluice.systems import activity, migrations, process
 from sluice.systems import machine as here
@@ -27,8 +27,8 @@ HELD = 3600.0
 
 def disks(scene: Scene) -> list[Finding]:
     """Look at the disks of everything that the stack keeps, against what its next backup and drill take."""
-    needed, state = sum(_sizes(scene).values()), _backend(scene.seen.backend)
-    places = {"the stack's state": (state, 0)} if state else {}
+    needed, state = sum(_sizes(scene).values()), place(scene.seen.backend)
+    places = {"the stack's state": (str(state), 0)} if state else {}
     if scene.seen.shelf:
         places["backups"] = (scene.seen.shelf, needed)
     if scene.root:
@@ -36,11 +36,6 @@ def disks(scene: Scene) -> list[Finding]:
         # A drill's copy is as large as its database.
         places |= {f"data of '{name}'": (str(scene.root / "postgres" / name), needed) for name in scene.seen.servers}
     return [machine.disk(one) for one in here.disks(places)]
-
-
-def _backend(url: str) -> str:
-    address = urlsplit(url)
-    return str(Path(unquote(address.netloc + address.path)).expanduser()) if address.scheme == "file" else ""
 
 
 def _sizes(scene: Scene) -> dict[str, int]:

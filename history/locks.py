@@ -9,10 +9,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from sluice.core.errors import Refused
-from sluice.history.pulumi import Pulumi
+from sluice.history.pulumi import Pulumi, place
 
 
 @contextmanager
@@ -22,13 +21,18 @@ def turn(pulumi: Pulumi) -> Iterator[None]:
     own = pulumi.folder / f"Pulumi.{pulumi.short}.yaml"
     handle = os.open(own if own.exists() else pulumi.folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(handle, pulumi)
         yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, pulumi: Pulumi) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         why = f"another `sluice` works on '{pulumi.stack}' from this folder: wait for its end, or end it with `sluice abort`"
         raise Refused([f"{why}; nothing was touched"]) from None
-    finally:
-        os.close(handle)
 
 
 def held(pulumi: Pulumi, backend: str) -> list[str]:
@@ -38,17 +42,20 @@ def held(pulumi: Pulumi, backend: str) -> list[str]:
 
 def holders(pulumi: Pulumi, backend: str) -> list[tuple[str, bool]]:
     """Return for each lock on the stack its sentence, and whether its holder is surely dead."""
-    address = urlsplit(backend)
-    if address.scheme != "file":
+    root = place(backend)
+    if root is None:
         return []
-    root = Path(unquote(address.netloc + address.path)).expanduser() / ".pulumi" / "locks"
-    places = [path for path in root.rglob("*.json") if path.parent.name == pulumi.short and path.parent.parent.name == pulumi.project]
-    return [_said(path, pulumi) for path in sorted(places)]
+    locks = (root / ".pulumi" / "locks").rglob("*.json")
+    mine = [path for path in locks if path.parent.name == pulumi.short and path.parent.parent.name == pulumi.project]
+    return [said for path in sorted(mine) if (said := _said(path, pulumi))]
 
 
-def _said(path: Path, pulumi: Pulumi) -> tuple[str, bool]:
+def _said(path: Path, pulumi: Pulumi) -> tuple[str, bool] | None:
     try:
         found = json.loads(path.read_text())
+    except FileNotFoundError:
+        # Whoever held it has let go since it was listed.
+        return None
     except (OSError, ValueError):
         return f"'{path}' holds the stack: `pulumi cancel --stack {pulumi.stack}` if nobody works on it", False
     who = f"pid {found.get('pid')} of {found.get('username')} on {found.get('hostname')} holds the stack since {found.get('timestamp')}"

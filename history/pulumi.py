@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
@@ -139,6 +140,12 @@ def find(folder: Path, stack: str | None) -> Pulumi:
     return Pulumi(home, stack or _run(["pulumi", "stack", "--show-name"], home).strip())
 
 
+def place(backend: str) -> Path | None:
+    """Return the folder of a file backend, by its address; None of any other."""
+    address = urlsplit(backend)
+    return Path(unquote(address.netloc + address.path)).expanduser() if address.scheme == "file" else None
+
+
 def typed(argv: Sequence[str]) -> str:
     """Return a command as it is typed."""
     return shlex.join(argv)
@@ -172,6 +179,6 @@ def _torn(why: str, folder: Path) -> str:
     if not why.endswith("failed to load checkpoint: EOF"):
         return ""
     url = str(json.loads(_run(["pulumi", "whoami", "--verbose", "--json"], folder))["url"])
-    root = Path(url.removeprefix("file://")).expanduser() / ".pulumi"
-    empty = sorted(str(path) for path in root.rglob("*.attrs") if not path.stat().st_size)
+    root = place(url)
+    empty = sorted(str(path) for path in (root / ".pulumi").rglob("*.attrs") if not path.stat().st_size) if root else []
     return f"; it was killed as it saved, and the state is whole: run `rm {shlex.join(empty)}`" if empty else ""

@@ -6,11 +6,10 @@ import gzip
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from sluice.core.errors import Unreachable
 from sluice.core.update import Update, raw, shown
-from sluice.history.pulumi import Pulumi
+from sluice.history.pulumi import Pulumi, place
 
 ENTRY, STATE = ".history.json", ".checkpoint.json"
 PACKED = ".gz"
@@ -30,10 +29,10 @@ def read(pulumi: Pulumi, backend: str) -> list[Update]:
 
 def home(backend: str, project: str, stack: str) -> Path | None:
     """Return the folder with a stack's entries; None where the backend is not one of files."""
-    address = urlsplit(backend)
-    if address.scheme != "file":
+    folder = place(backend)
+    if folder is None:
         return None
-    root = Path(unquote(address.netloc + address.path)).expanduser() / ".pulumi" / "history"
+    root = folder / ".pulumi" / "history"
     # Backends from before 2023 know no projects.
     return root / project / stack if (root / project / stack).is_dir() or not (root / stack).is_dir() else root / stack
 

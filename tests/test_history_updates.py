@@ -14,7 +14,7 @@ import pytest
 from sluice.core.errors import Refused, Unreachable
 from sluice.core.update import Outcome, Update
 from sluice.history import facts, locks, orders
-from sluice.history.pulumi import Pulumi, find
+from sluice.history.pulumi import Pulumi, find, place
 from sluice.history.stack import Stack, look
 from sluice.history.updates import entries, home, plain, read
 
@@ -63,6 +63,13 @@ def test_home(tmp_path: Path):
     assert home(f"file://{tmp_path}", "shop", "old") == there / "shop" / "old"
     assert home("file://~", "shop", "s") == Path.home() / ".pulumi" / "history" / "shop" / "s"
     assert home("https://api.pulumi.com", "shop", "s") is None
+
+
+def test_place():
+    """Only a backend of files has a folder; what its address writes in per cents is read, as the CLI does."""
+    assert place("file:///srv/my%20state") == Path("/srv/my state")
+    assert place("file://~/state") == Path.home() / "state"
+    assert place("s3://bucket") is None
 
 
 @pytest.fixture
@@ -170,6 +177,8 @@ def test_locks(tmp_path: Path):
     (place / "a.json").write_text(json.dumps({"pid": os.getpid(), **here}))
     (place / "b.json").write_text(json.dumps({"pid": 2**22 + 1, **here}))
     (place / "c.json").write_text("?")
+    # Listed, and gone before it is read.
+    (place / "d.json").symlink_to(place / "gone")
     who = f"of ada on {here['hostname']} holds the stack since 2026-11-24T19:00:00Z"
     assert locks.held(pulumi, backend) == [
         f"pid {os.getpid()} {who}: wait for its end, or end it with `sluice abort --stack prod`",
@@ -191,3 +200,9 @@ def test_turn(tmp_path: Path):
             pass
     with locks.turn(Pulumi(tmp_path, "prod")):
         own.write_text("config: {a: 1}\n")
+
+
+def test_an_error_within_a_turn(tmp_path: Path):
+    """What the command itself comes upon is told as it is, and not as another command's turn."""
+    with pytest.raises(BlockingIOError, match="busy"), locks.turn(Pulumi(tmp_path, "prod")):
+        raise BlockingIOError("busy")
