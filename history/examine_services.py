@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def _inside(scene: Scene, one: Version) -> list[Finding]:
     found = [service.log(one.name, _read(logs, "logs.ratio", {"path": one.log, "level": "error", "since": since}, scene.limit), one.log)]
     if one.memory:
         taken = _read(process, "process.memory", {"pidfile": one.pidfile, "memory": one.memory}, scene.limit)
-        found.append(service.memory(one.name, taken, f"ps -o pid,rss,args -p $(cat {one.pidfile})"))
+        found.append(service.memory(one.name, taken, f"ps -o pid,rss,args -p $(cat {shlex.quote(one.pidfile)})"))
     return found
 
 

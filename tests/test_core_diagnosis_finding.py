@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
+from sluice.core.diagnosis import data, machine, service, stack
 from sluice.core.diagnosis.finding import Finding, State, fine, psql, size, sound, unknown, worst
+from sluice.core.reading import Number
 from sluice.core.store import Store
 
 STORE = Store(host="db", port=5433, user="app", passfile="/home/a b/pass", dbname="shop", tools="/pg/bin")
@@ -46,3 +50,35 @@ def test_psql():
     wanted = "PGPASSFILE='/home/a b/pass' /pg/bin/psql -h db -p 5433 -U app -d shop -c 'select '\"'\"'x'\"'\"''"
     assert psql(STORE, "select 'x'") == wanted
     assert psql(STORE.model_copy(update={"passfile": "", "tools": ""}), "select 1") == "psql -h db -p 5433 -U app -d shop -c 'select 1'"
+
+
+ODD = "/srv/ada's state/$x"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        service.log("web@1", Number(value=1.0, evidence="9 of 9"), ODD),
+        machine.disk(machine.Disk(path=ODD, purposes=["data"], free=0, size=1)),
+        stack.version("web@1", stack.Answer("http://h", 500), runs=True, serves=True, stranger="", log=ODD),
+        stack.door("web", stack.Answer(ODD, 0, "no answer")),
+        *stack.references({f"file:{ODD}": "cannot be read"}, 1),
+        stack.private("password file", ODD, None),
+        stack.private("password file", ODD, 0o644),
+    ],
+)
+def test_pasted(found: Finding | None):
+    """A shell that a command is pasted into reads a path as one word, whatever is in it."""
+    assert found
+    assert ODD in shlex.split(found.next)
+
+
+def test_pasted_in_part():
+    """So it does where the path is a part of a word, and a database's name is one where it has quotes of its own."""
+    (torn,) = data.backups([], [], ["no manifest"], ODD, 0.0)
+    assert shlex.split(torn.next) == ["ls", "-la", f"{ODD}/*"]
+    (home,) = stack.variables(False, None, ("/b", ODD))
+    assert shlex.split(home.next) == ["export", f"SLUICE_HOME={ODD}"]
+    name = 'odd"one_drill_20260101t000000zaaaa'
+    (left,) = data.beside(Store(host="h", user="u", dbname="d"), ['odd"one'], {name: 1}, [], [], 0.0)
+    assert shlex.split(left.next)[-1] == 'drop database "odd""one_drill_20260101t000000zaaaa"'

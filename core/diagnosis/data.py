@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -97,7 +98,8 @@ def _points(backups: Sequence[Backup]) -> set[str]:
 
 
 def _beside(store: Store, name: str, bytes: int, points: Collection[str], asides: Mapping[str, Aside], now: float) -> Finding:
-    drop = psql(store.at("postgres"), f'drop database "{name}"')
+    quoted = name.replace('"', '""')
+    drop = psql(store.at("postgres"), f'drop database "{quoted}"')
     what = f"database '{name}'"
     if name in points:
         return fine(AREA, what, f"the restore point, {size(bytes)}")
@@ -115,7 +117,8 @@ def backups(databases: Sequence[str], found: Sequence[Backup], broken: Sequence[
     """Judge what is on the shelf: of each database the newest backup that was restored and compared, and what cannot be read."""
     newest = {name: next((one for one in found if one.verified and one.manifest.database == name), None) for name in databases}
     torn = [
-        Finding(area=AREA, what="backup", state=State.WARNING, seen=why, expected="a manifest", next=f"ls -la {folder}/*") for why in broken
+        Finding(area=AREA, what="backup", state=State.WARNING, seen=why, expected="a manifest", next=f"ls -la {shlex.quote(folder)}/*")
+        for why in broken
     ]
     return [*(_newest(name, one, now) for name, one in newest.items()), *torn]
 
@@ -124,7 +127,12 @@ def _newest(name: str, one: Backup | None, now: float) -> Finding:
     what = f"backup of '{name}'"
     if one is None:
         cause = "no release has had statements for it yet; while no table of it has a row, there is nothing to save"
-        told = {"seen": "none that was restored and compared", "expected": "one", "cause": cause, "next": f"sluice backup {name}"}
+        told = {
+            "seen": "none that was restored and compared",
+            "expected": "one",
+            "cause": cause,
+            "next": shlex.join(["sluice", "backup", name]),
+        }
         return Finding(area=AREA, what=what, state=State.WARNING, **told)
     at = datetime.fromtimestamp(one.manifest.made_at, UTC)
     return fine(AREA, what, f"{one.id}, {size(one.manifest.size)}, restored and compared, {span(max(0, round(now - at.timestamp())))} old")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ def disk(found: Disk) -> Finding:
     """Judge a disk against what the next backup and its drill need, and against being full."""
     what = f"disk at '{found.path}' ({', '.join(found.purposes)})"
     seen = f"{size(found.free)} free of {size(found.size)}"
-    look = f"du -xh --max-depth=2 {found.path} | sort -h | tail"
+    look = f"du -xh --max-depth=2 {shlex.quote(found.path)} | sort -h | tail"
     told = {"area": AREA, "what": what, "seen": seen, "next": look}
     if found.nodes == 0:
         return Finding(**{**told, "seen": f"{seen}, no inode free"}, state=State.PROBLEM, cause="it holds too many files to take another")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,7 +86,12 @@ def version(name: str, answer: Answer, *, runs: bool, serves: bool, stranger: st
     why = "its process is there and does not answer as it should" if runs else "its process is not running"
     cause = f"{stranger} has its port, so that it cannot start" if stranger else why
     # A dead one is started again by the next update; of a living one the log knows more.
-    told = {"seen": answer.shown, "expected": "2xx or 3xx", "cause": cause, "next": f"tail -n 50 {log}" if runs and log else UP}
+    told = {
+        "seen": answer.shown,
+        "expected": "2xx or 3xx",
+        "cause": cause,
+        "next": shlex.join(["tail", "-n", "50", log]) if runs and log else UP,
+    }
     return Finding(area=SERVICES, what=name, state=State.PROBLEM if serves else State.WARNING, **told)
 
 
@@ -95,7 +101,7 @@ def door(name: str, answer: Answer) -> Finding:
     if answer.status and answer.status < BAD:
         return fine(SERVICES, what, answer.shown)
     cause = "the service behind it fails, or is not there" if answer.status else "the proxy does not listen"
-    told = {"seen": answer.shown, "expected": f"less than {BAD}", "cause": cause, "next": f"curl -i {answer.url}"}
+    told = {"seen": answer.shown, "expected": f"less than {BAD}", "cause": cause, "next": shlex.join(["curl", "-i", answer.url])}
     return Finding(area=SERVICES, what=what, state=State.PROBLEM, **told)
 
 
@@ -148,7 +154,7 @@ def references(unresolved: Mapping[str, str], count: int) -> list[Finding]:
 
 def _reference(name: str, why: str) -> Finding:
     kind, _, where = name.partition(":")
-    next = f"export {where}=..." if kind == "env" else f"ls -l {where}"
+    next = f"export {where}=..." if kind == "env" else shlex.join(["ls", "-l", where])
     told = {"seen": why, "expected": "a secret", "cause": "it is not on this machine, or not for this user", "next": next}
     return Finding(area=STACK, what=f"credential '{name}'", state=State.PROBLEM, **told)
 
@@ -158,11 +164,11 @@ def private(kind: str, path: str, mode: int | None) -> Finding | None:
     what = f"{kind} '{path}'"
     if mode is None:
         told = {"seen": "not there", "expected": "a file with mode 0600", "cause": "it was removed, and nobody can log in without it"}
-        return Finding(area=STACK, what=what, state=State.PROBLEM, **told, next=f"ls -la {path}")
+        return Finding(area=STACK, what=what, state=State.PROBLEM, **told, next=shlex.join(["ls", "-la", path]))
     if not mode & 0o077:
         return None
     told = {"seen": f"mode {mode:04o}", "expected": "0600", "cause": "other users can read it, and clients refuse it"}
-    return Finding(area=STACK, what=what, state=State.PROBLEM, **told, next=f"chmod 600 {path}")
+    return Finding(area=STACK, what=what, state=State.PROBLEM, **told, next=shlex.join(["chmod", "600", path]))
 
 
 def variables(careless: bool, passphrase: bool | None, home: tuple[str, str]) -> list[Finding]:
@@ -188,7 +194,7 @@ def variables(careless: bool, passphrase: bool | None, home: tuple[str, str]) ->
         )
     if wanted and home[1] and wanted != home[1]:
         cause = "every update is refused: the stack would look for its data elsewhere"
-        told.append(_variable("SLUICE_HOME", f"'{wanted}'", f"'{home[1]}'", cause, f"export SLUICE_HOME={home[1]}"))
+        told.append(_variable("SLUICE_HOME", f"'{wanted}'", f"'{home[1]}'", cause, f"export SLUICE_HOME={shlex.quote(home[1])}"))
     return told or [fine(STACK, "variables", "as an update needs them")]
 
 
