@@ -13,7 +13,7 @@ import pulumi
 
 from sluice.core import producer
 from sluice.core.contract import FIRST, NAMES, Terms
-from sluice.core.errors import ConfigError
+from sluice.core.errors import ConfigError, Unreachable
 from sluice.core.producer import Producer, Told
 from sluice.core.record import Record
 from sluice.core.settings import Settings, parse_text
@@ -66,7 +66,7 @@ def program(
 
     def declared(read: Mapping[str, Any]) -> Mapping[str, Any]:
         own, theirs = read["own"], read["others"]
-        promised = Terms.parse(own["terms"]) if own["terms"] else None
+        promised = Terms.told(own["terms"])
         known = {"proven": _records(own["proven"]), "marks": own["marks"], "promised": promised}
         required = _records(theirs[requires.stack]["proven"]) if requires else None
         promise: dict[str, Any] = {"contract": contract, "deprecated": deprecated or {}}
@@ -103,4 +103,7 @@ def load(now: datetime, services: set[str]) -> Settings:
 
 
 def _records(proven: Any) -> list[Record]:
-    return [Record.parse(line) for line in proven or []]
+    try:
+        return [Record.parse(line) for line in proven or []]
+    except Unreachable as error:
+        raise pulumi.RunError(str(error)) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 FIRST = 1
 # It keeps the engine from taking the line for JSON and spreading it over a screen.
@@ -71,6 +72,11 @@ class Terms:
         """Return the terms of a line; keys that a later Sluice may add are left out."""
         told = json.loads(text.removeprefix(MARK))
         return cls(contract=int(told["contract"]), things=told["things"], deprecated=told.get("deprecated", {}))
+
+    @classmethod
+    def told(cls, output: Any) -> Terms | None:
+        """Return the terms that an output `terms` holds; None where there is none, or another program means something else by it."""
+        return cls.parse(output) if isinstance(output, str) and output.startswith(MARK) else None
 
 
 def terms(contract: int, *, doors: Mapping[str, str], databases: Iterable[str], deprecated: Mapping[str, str]) -> Terms:

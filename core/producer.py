@@ -70,7 +70,7 @@ class Told:
 
 def read(name: str, producer: Producer, outputs: Mapping[str, Any]) -> Told:
     """Hold what a stack tells against what is needed of it; `name` is what the program calls it."""
-    terms = Terms.parse(outputs["terms"]) if outputs.get("terms") else None
+    terms = Terms.told(outputs.get("terms"))
     wrong = [f"{name}: {why}" for why in _refusals(producer, outputs, terms)]
     notes = [f"{name}: {note}" for note in (leaving(terms, producer.uses) if terms else [])]
     bare = Told(outputs=outputs, refusals=wrong, notes=notes)

@@ -7,8 +7,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, ValidationError
 
+from sluice.core.errors import Unreachable
 from sluice.core.value import Value
 
 Kind = Literal["configuration", "patch", "minor", "major", "hotfix"]
@@ -17,6 +18,7 @@ Kind = Literal["configuration", "patch", "minor", "major", "hotfix"]
 KEEP = 20
 # It keeps the engine from taking a line for JSON and spreading it out.
 MARK = "release "
+STRANGE = "a line of the output `proven` is no record that this Sluice can read: update it if a newer one has deployed this stack"
 
 
 class Built(Value):
@@ -57,8 +59,11 @@ class Record(Value):
 
     @classmethod
     def parse(cls, text: str) -> Record:
-        """Return the record of a line."""
-        return cls.model_validate_json(text.removeprefix(MARK))
+        """Return the record of a line; Unreachable when it is none that this Sluice can read."""
+        try:
+            return cls.model_validate_json(text.removeprefix(MARK))
+        except ValidationError:
+            raise Unreachable(STRANGE) from None
 
     @property
     def shown(self) -> dict[str, Any]:

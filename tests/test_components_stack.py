@@ -76,6 +76,18 @@ def test_what_is_live(world: World, exported: dict[str, Any]):
     assert sorted(world.read) == [OWN, STAGING]
 
 
+def test_what_is_no_record(world: World, exported: dict[str, Any]):
+    """What a newer Sluice, or another program, calls proven ends the program in one sentence; terms of another program are none."""
+    configure({"version": "2"})
+    world.stacks = {OWN: {"proven": ['release {"sooner": true}']}}
+    with pytest.raises(pulumi.RunError, match=r"^a line of the output `proven` is no record that this Sluice can read: update it"):
+        world.run(lambda: program(Program(), services={"web"}))
+    world.stacks = {OWN: {"terms": "net 30 days"}}
+    declare = Program()
+    world.run(lambda: program(declare, services={"web"}))
+    assert declare.given[0].promised is None
+
+
 def test_a_required_stack_that_never_ran(world: World, exported: dict[str, Any]):
     """A required stack without outputs has proven nothing: that is not the same as requiring nothing."""
     configure({"version": "2"}, {"requires": {"stack": STAGING}})

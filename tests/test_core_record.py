@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from sluice.core.errors import Unreachable
 from sluice.core.record import Built, Record, before, prove
 
 NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)
@@ -122,3 +123,12 @@ def test_one_line():
     assert one.text.startswith("release {")
     assert "\n" not in one.text
     assert Record.parse(one.text) == one
+
+
+@pytest.mark.parametrize("line", ["", "release ", "release {}", 'release {"id": "1-a", "sooner": true}', "of another program"])
+def test_a_line_that_is_no_record(line: str):
+    """What another program, or a newer Sluice, has written there is told in a sentence."""
+    with pytest.raises(Unreachable) as caught:
+        Record.parse(line)
+    why = "a line of the output `proven` is no record that this Sluice can read: update it if a newer one has deployed this stack"
+    assert str(caught.value) == why
