@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as rest
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -46,16 +46,18 @@ class Question:
 def examine(pulumi: Pulumi, *, long: float, limit: float = LIMIT) -> list[Finding]:
     """Return all findings: first those of the machine, then those of the stack and its systems."""
     pool = ThreadPoolExecutor(CROWD)
+    # Its threads end with their CLIs, and this process ends with its threads.
+    pulumi = replace(pulumi, limit=START)
     try:
         bare = _begin(pool, _bare(pulumi))
         stack_ = pool.submit(_scene, pulumi, long, limit)
         _warm()
         try:
-            scene = stack_.result(timeout=START)
-        except (SluiceError, TimeoutError) as error:
-            why = str(error) or f"the CLI did not answer within {START:g} s"
-            return [*_end(bare, limit), unknown(stack.STACK, "stack", why, typed(pulumi.argv("stack")))]
-        asked = _begin(pool, [*_stack(scene), *_services(scene), *_data(scene)])
+            scene = stack_.result()
+            questions = [*_stack(scene), *_services(scene), *_data(scene)]
+        except Exception as error:
+            return [*_end(bare, limit), unknown(stack.STACK, "stack", _why(error), typed(pulumi.argv("stack")))]
+        asked = _begin(pool, questions)
         return [*_end(bare, limit), *_end(asked, limit)]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -90,11 +92,14 @@ def _answer(question: Question, future: Future[list[Finding]], limit: float) -> 
         return [stack.late(question.area, question.what, 3 * limit)]
     try:
         return future.result()
-    except SluiceError as error:
-        return [unknown(question.area, question.what, str(error))]
     except Exception as error:
-        # One look that breaks must not take the others with it, and what it says may hold anything.
-        return [unknown(question.area, question.what, f"the look at it broke ({type(error).__name__})")]
+        # One look that breaks must not take the others with it.
+        return [unknown(question.area, question.what, _why(error))]
+
+
+def _why(error: Exception) -> str:
+    """Say what an error says, where it is one of ours; any other may hold anything."""
+    return str(error) if isinstance(error, SluiceError) else f"the look at it broke ({type(error).__name__})"
 
 
 def _bare(pulumi: Pulumi) -> list[Question]:

@@ -20,16 +20,19 @@ from sluice.core.errors import Refused, Unreachable
 PROJECT = ("Pulumi.yaml", "Pulumi.yml")
 # Seconds between two looks at a running command.
 TICK = 1.0
+# A question takes the CLI a third of a second, and a backend that is far away perhaps a minute on a bad day: later nothing comes.
+LIMIT = 120.0
 # An update that was agreed to. Its outputs are for programs: of one that fails the CLI lists them as if they were deleted.
 UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
 
 
 @dataclass(frozen=True)
 class Pulumi:
-    """Runs the CLI in the program's folder; `stack` is a name as `--stack` takes it."""
+    """Runs the CLI in the program's folder; `stack` is a name as `--stack` takes it; a question may take `limit` seconds."""
 
     folder: Path
     stack: str
+    limit: float = LIMIT
 
     @property
     def short(self) -> str:
@@ -46,12 +49,12 @@ class Pulumi:
         return ["pulumi", *words, "--stack", self.stack]
 
     def ask(self, *words: str) -> str:
-        """Run a command that prints something, and return it; Unreachable with the CLI's own reason when it fails."""
-        return _run(self.argv(*words), self.folder)
+        """Run a command that prints something, and return it; Unreachable with the CLI's own reason when it fails, or does not end."""
+        return _run(self.argv(*words), self.folder, self.limit)
 
     def do(self, argv: list[str]) -> None:
         """Run one of its commands quietly; Unreachable when it fails."""
-        _run(argv, self.folder)
+        _run(argv, self.folder, self.limit)
 
     def json(self, *words: str) -> Any:
         """Return what a command prints as JSON."""
@@ -79,11 +82,11 @@ class Pulumi:
 
     def version(self) -> str:
         """Return the CLI's version."""
-        return _run(["pulumi", "version"], self.folder).strip()
+        return _run(["pulumi", "version"], self.folder, self.limit).strip()
 
     def backend(self) -> str:
         """Return the address of the backend that is logged in to: the command knows no stack."""
-        return str(json.loads(_run(["pulumi", "whoami", "--verbose", "--json"], self.folder))["url"])
+        return _backend(self.folder, self.limit)
 
     def hear(self, *words: str, env: Mapping[str, str], limit: float) -> tuple[int, str]:
         """Run a command with more variables, for at most so many seconds, and return its exit code and all that it says."""
@@ -94,7 +97,7 @@ class Pulumi:
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise Unreachable(f"`{typed(self.argv(*words))}` did not end within {limit:g} s") from None
+            raise _endless(self.argv(*words), limit) from None
         return done.returncode, done.stdout
 
     def attend(self, argv: list[str], tick: Callable[[], None] | None) -> int:
@@ -111,7 +114,8 @@ class Pulumi:
             log = Path(folder) / "events.json"
             # The CLI has the option only with its commands for debugging; it is how the Automation API listens.
             code = self._watch([*argv, "--event-log", str(log)], None, {"PULUMI_DEBUG_COMMANDS": "true"})
-            return code, log.read_text().splitlines() if log.exists() else []
+            # An engine that was killed may have left half a letter.
+            return code, log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []
 
     def _watch(self, argv: list[str], tick: Callable[[], None] | None, more: dict[str, str]) -> int:
         child = subprocess.Popen(argv, cwd=self.folder, env={**_env(), **more})
@@ -137,7 +141,7 @@ def find(folder: Path, stack: str | None) -> Pulumi:
     home = next((place for place in (folder, *folder.parents) if any((place / name).exists() for name in PROJECT)), None)
     if home is None:
         raise Refused([f"no Pulumi.yaml in '{folder}' or above it: go to the program's folder, or name it with --cwd"])
-    return Pulumi(home, stack or _run(["pulumi", "stack", "--show-name"], home).strip())
+    return Pulumi(home, stack or _run(["pulumi", "stack", "--show-name"], home, LIMIT).strip())
 
 
 def place(backend: str) -> Path | None:
@@ -161,24 +165,35 @@ def _env() -> dict[str, str]:
     return {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
 
 
-def _run(argv: list[str], folder: Path) -> str:
+def _backend(folder: Path, limit: float) -> str:
+    return str(json.loads(_run(["pulumi", "whoami", "--verbose", "--json"], folder, limit))["url"])
+
+
+def _run(argv: list[str], folder: Path, limit: float) -> str:
     quiet = [*argv, "--non-interactive", "--color", "never"]
     try:
-        done = subprocess.run(quiet, cwd=folder, env=_env(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            quiet, cwd=folder, env=_env(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False
+        )
     except FileNotFoundError:
         raise Unreachable("no `pulumi` on PATH: run `make setup`, then `. scripts/env`, or install Pulumi's CLI") from None
+    except subprocess.TimeoutExpired:
+        raise _endless(argv, limit) from None
     if done.returncode:
         why = next((line for line in done.stderr.splitlines() if line.strip()), f"exit code {done.returncode}").strip()
-        raise Unreachable(f"`{typed(argv)}`: {why.removeprefix('error: ')}{_torn(why, folder)}")
+        raise Unreachable(f"`{typed(argv)}`: {why.removeprefix('error: ')}{_torn(why, folder, limit)}")
     return done.stdout
 
 
-def _torn(why: str, folder: Path) -> str:
+def _endless(argv: Sequence[str], limit: float) -> Unreachable:
+    return Unreachable(f"`{typed(argv)}` did not end within {limit:g} s, and was ended: run it by hand to see what it waits for")
+
+
+def _torn(why: str, folder: Path, limit: float) -> str:
     """Say what helps where a CLI was killed as it saved. Its file backend replaces a state at once, but not the attributes beside it:
     those may be left empty, which it then cannot read, and which say nothing that it needs."""
     if not why.endswith("failed to load checkpoint: EOF"):
         return ""
-    url = str(json.loads(_run(["pulumi", "whoami", "--verbose", "--json"], folder))["url"])
-    root = place(url)
+    root = place(_backend(folder, limit))
     empty = sorted(str(path) for path in (root / ".pulumi").rglob("*.attrs") if not path.stat().st_size) if root else []
     return f"; it was killed as it saved, and the state is whole: run `rm {shlex.join(empty)}`" if empty else ""
