@@ -11,6 +11,7 @@ from typing import Any
 from sluice.core.check import Check
 from sluice.core.contract import DATABASE, DOOR, Terms, leaving
 from sluice.core.errors import ConfigError
+from sluice.core.rank import Rank, rank
 
 RULE = re.compile(r"(>=|<=|==|<|>|\b)\s*([^\s,<>=]+)(?=\s*(?:,|$))")
 SAME = ("", "==")
@@ -170,7 +171,7 @@ def _meets(sign: str, wanted: str, seen: str) -> bool:
     return one is not None and other is not None and ORDER[sign](one, other)
 
 
-def _rank(text: str) -> tuple[tuple[int, ...], bool, str] | None:
+def _rank(text: str) -> tuple[tuple[int, ...], bool, Rank] | None:
     """Return what a version is ordered by; None when it has no numbers. Zeros at the end say nothing: 1.0 is 1."""
     found = NUMBERS.fullmatch(text)
     if found is None:
@@ -178,4 +179,4 @@ def _rank(text: str) -> tuple[tuple[int, ...], bool, str] | None:
     numbers = [int(number) for number in found[1].split(".")]
     while numbers and not numbers[-1]:
         numbers.pop()
-    return tuple(numbers), found[2] is None, found[2] or ""
+    return tuple(numbers), found[2] is None, rank(found[2] or "")

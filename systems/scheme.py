@@ -10,10 +10,11 @@ from sluice.core.database import Database
 from sluice.core.errors import ConfigError
 from sluice.core.migration import tree as rule
 from sluice.core.migration.dirty import begun
-from sluice.core.migration.file import Migration, rank
+from sluice.core.migration.file import Migration
 from sluice.core.migration.history import Plan, Wish, plan, revision
 from sluice.core.migration.revision import Tree
 from sluice.core.migration.row import Row
+from sluice.core.rank import rank
 from sluice.systems import migrations
 from sluice.systems.migration_step import How
 

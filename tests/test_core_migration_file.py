@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sluice.core.errors import ConfigError
-from sluice.core.migration.file import folder, parse, rank
+from sluice.core.migration.file import folder, parse
 from sluice.core.migration.script import Backfill, Query
+from sluice.core.rank import rank
 
 FULL = """-- Keeps users of two systems together.
 -- phase: contract

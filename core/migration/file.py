@@ -12,6 +12,7 @@ from pydantic import Field
 from sluice.core.errors import ConfigError
 from sluice.core.migration import header, kind
 from sluice.core.migration.script import Script, Statement, Wrong, filled, split
+from sluice.core.rank import Rank, rank
 from sluice.core.value import Value
 
 NAME = re.compile(r"([0-9A-Za-z]+)(_[0-9A-Za-z_.-]*)?")
@@ -50,15 +51,6 @@ class Migration(Value):
 def key(name: str, sha256: str) -> str:
     """Return a migration's name with its text's beginning of a SHA-256: what another text of that name took says nothing."""
     return f"{name}@{sha256[:12]}"
-
-
-Rank = tuple[tuple[int, int, str], ...]
-
-
-def rank(id: str) -> Rank:
-    """Return what ids are ordered by: runs of digits as numbers, so that 10 comes after 9 and 0007 is 7."""
-    runs = re.findall(r"\d+|\D+", id)
-    return tuple((0, int(run), "") if run.isdigit() else (1, 0, run) for run in runs)
 
 
 def ranked(migration: Migration) -> Rank:

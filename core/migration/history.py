@@ -17,8 +17,9 @@ from typing import Literal, Required, TypedDict, Unpack
 
 from sluice.core.database import Downgrade
 from sluice.core.migration import dirty, refusal
-from sluice.core.migration.file import DOWN, UP, Migration, rank, ranked
+from sluice.core.migration.file import DOWN, UP, Migration, ranked
 from sluice.core.migration.row import Row
+from sluice.core.rank import rank
 from sluice.core.value import Value
 
 Kind = Literal["expand", "settle"]

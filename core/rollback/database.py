@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from itertools import takewhile
 
-from sluice.core.migration.file import Phase, Rank, Way, rank
+from sluice.core.migration.file import Phase, Way
+from sluice.core.rank import Rank, rank
 from sluice.core.record import Record
 from sluice.core.value import Value
 
