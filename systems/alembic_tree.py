@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,15 @@ def _kept(spec: Alembic, one: dict[str, Any]) -> dict[str, Any]:
 def _print(spec: Alembic) -> Print:
     folder, ini = located(spec)
     files = [*(sorted(Path(folder).rglob("*.py")) if folder else ()), *([Path(ini)] if ini else ())]
-    stats = [(str(path), path.stat()) for path in files]
-    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+    return tuple((str(path), seen.st_mtime_ns, seen.st_size) for path in files if (seen := _stat(path)))
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """Return what is known of a file; None of an editor's lock, a link to nowhere, and of a file that went since it was listed."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def look(spec: Alembic, tree: Tree, store: Store) -> tuple[list[str], list[Row]]:

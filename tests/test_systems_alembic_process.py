@@ -261,6 +261,14 @@ def test_the_same_files_each_time(tmp_path: Path):
     assert {Path(file).name for file in found[0]} == {"env.py", "aa1.py", "shop_cache.py"}
 
 
+def test_a_file_that_is_open(tmp_path: Path):
+    """What an editor leaves beside a file that somebody has open, a link to nowhere, is none of the tree's."""
+    spec = tree(tmp_path / "tree")
+    path = add(spec, "aa1", None)
+    path.with_name(f".#{path.name}").symlink_to("ada@laptop.4711:1764270000")
+    assert [one.id for one in read(spec).revisions] == ["aa1"]
+
+
 def test_prints(tmp_path: Path):
     """What the team's code prints is not taken for an answer."""
     spec = tree(tmp_path, "print('{}')\nimport os\nos.write(1, b'hello')\n" + ENV)
