@@ -66,7 +66,8 @@ STATEMENTS = """
     select calls, mean_exec_time / 1000, left(query, 500) from {}
     where dbid = (select oid from pg_database where datname = current_database()) order by total_exec_time desc limit 5
 """
-ALEMBIC = "select to_regclass('public.alembic_version') is not null"
+# As the role finds it, by its search path, as Alembic itself does.
+ALEMBIC = "select to_regclass('alembic_version') is not null"
 
 
 @dataclass(frozen=True)

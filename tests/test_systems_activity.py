@@ -90,6 +90,10 @@ def test_heads(store: Store):
     with connect(store) as connection:
         connection.execute("create table alembic_version (version_num text); insert into alembic_version values ('a1')")
     assert activity.inside(store, timeout=LIMIT).heads == ["a1"]
+    # Who has another search path has no such table, as far as Alembic can tell.
+    with connect(store) as connection:
+        connection.execute(f"create schema apart; alter database {store.dbname} set search_path to apart".encode())
+    assert activity.inside(store, timeout=LIMIT).heads == []
 
 
 def test_slots(store: Store):
