@@ -10,6 +10,7 @@ from sluice.core.contact import Contact
 from sluice.core.journal import Event, Happened
 from sluice.core.moment import Moment
 from sluice.core.report.attempt import Attempt, Impact
+from sluice.core.report.chart import rate
 from sluice.core.report.incident import Incident, commander, impact, incident, severity
 from sluice.core.report.lines import attempts
 from sluice.core.rollback.symptom import Severity
@@ -46,6 +47,16 @@ def test_failed_canary():
     ]
     assert made.chapters[2].items[0].note == "slack, discord, 13:00:11; discord webhook not told, 2 tries: status 500"
     assert made.chapters[-1].within == "within 48 hours: 2026-11-26 13:00:11 UTC"
+
+
+def test_nothing_but_errors():
+    """Where the last look saw one error more than requests, as it may between two counters, all requests failed, and no more than that."""
+    pen = Pen("1.2.0-8cbcf7", "r", NOON).write(Moment.CANARY, Happened.SHIFTED, 0.0, "10 %", weight=10)
+    pen.look(10, (3, 4, 0.02), (110, 0, 0.021)).write(Moment.CANARY, Happened.FAILED, 0.01, "GateFailed: no")
+    (attempt,) = attempts(pen.events, [])
+    assert (attempt.impact.requests, attempt.impact.errors) == (3, 3)
+    assert severity(attempt, None) == (Severity.P1, "100.0 % of the requests failed (runbook 004, severity levels)")
+    assert rate(attempt.looks[0].sides[0], 1.0) == 1.0
 
 
 def test_gone_back_from():

@@ -88,8 +88,8 @@ Value = Callable[[Side, float], float | None]
 
 
 def rate(side: Side, seconds: float) -> float | None:
-    """Return the share of errors; nothing of nobody."""
-    return side.errors / side.requests if side.requests else None
+    """Return the share of errors; nothing of nobody. A look may have seen an error before the request that it is of (core.figures)."""
+    return min(1.0, side.errors / side.requests) if side.requests else None
 
 
 def latency(side: Side, seconds: float) -> float | None:

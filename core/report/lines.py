@@ -151,9 +151,11 @@ def _impact(looks: list[Look], shifts: list[Shift], ended: datetime) -> Impact:
     mine = [side for side in sides if side.side == "canary"]
     given = [shift.at for shift in shifts if shift.weight]
     taken = next((shift.at for shift in shifts if not shift.weight and given and shift.at >= given[0]), ended)
+    requests = sum(side.requests for side in mine)
     return Impact(
-        requests=sum(side.requests for side in mine),
-        errors=sum(side.errors for side in mine),
+        requests=requests,
+        # The last look may have seen an error before the request that it is of (core.figures).
+        errors=min(requests, sum(side.errors for side in mine)),
         others=sum(side.requests for side in sides if side.side != "canary"),
         weight=max((shift.weight for shift in shifts), default=0),
         seconds=(taken - given[0]).total_seconds() if given else 0.0,
