@@ -9,7 +9,9 @@ import pytest
 from sluice.core.journal import Event, Happened
 from sluice.core.moment import Moment
 from sluice.core.report.attempt import Attempt, End, Impact, State
+from sluice.core.report.build import report
 from sluice.core.report.lines import attempts
+from sluice.core.report.report import Known
 from sluice.core.update import Outcome, Update
 from tests.fixtures.journal import CONTACTS, ERROR, NOON, WHY, Pen, bad, begun, good
 
@@ -103,3 +105,14 @@ def test_another_shape():
     pen.write(Moment.CANARY, Happened.FAILED, 1, ERROR, contacts=[{"nam": "Ada"}])
     made = one(pen.events)
     assert (made.looks, made.tables[0].verdicts, made.contacts, made.end) == ([], [], [], End.FAILED)
+
+
+@pytest.mark.parametrize("other", [None, "x", 3, ["x"], {"a": None}])
+def test_figures_in_another_shape(other: object):
+    """Whatever a figure has become, the rest of the journal makes a report."""
+    for lines in (good(), bad()):
+        for number, event in enumerate(lines):
+            for name in event.figures:
+                changed = event.model_copy(update={"figures": {**event.figures, name: other}})
+                known = [*lines[:number], changed, *lines[number + 1 :]]
+                assert report(Known(stack="production", events=known), event.release, NOON).last.run == event.run

@@ -126,7 +126,8 @@ def _services(last: Attempt) -> dict[str, str]:
 
 
 def _backups(events: Sequence[Event], record: Record | None) -> dict[str, str]:
-    made = [event.figures.get("backups", {}) for event in events if event.moment is Moment.BACKUP and event.event is Happened.PASSED]
+    told = [event.figures.get("backups") for event in events if event.moment is Moment.BACKUP and event.event is Happened.PASSED]
+    made = [one for one in told if isinstance(one, dict)]
     return {**{str(name): str(id) for one in made for name, id in one.items()}, **(record.backups if record else {})}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -30,8 +31,7 @@ def _attempt(events: list[Event], updates: Sequence[Update]) -> Attempt:
     bars = list(_bars(events))
     failed = next((event for event in events if event.event is Happened.FAILED), None)
     end, moment = _end(events, failed, update, bars)
-    shifts = [Shift(at=event.at, weight=int(event.figures.get("weight", 0))) for event in events if event.event is Happened.SHIFTED]
-    looks = list(_looks(events))
+    shifts, looks = list(_shifts(events)), list(_looks(events))
     ended = max(events[-1].at, bars[-1].ended if bars else events[-1].at)
     return Attempt(
         run=events[0].run,
@@ -106,8 +106,15 @@ def _between(bars: list[Bar], end: End, ended: datetime) -> list[Bar]:
 def _tables(events: list[Event]) -> Iterator[Table]:
     for event in events:
         if event.event is Happened.JUDGED:
-            rows = [_ruling(one) for one in event.figures.get("verdicts", [])]
-            yield Table(at=event.at, moment=event.moment, step=event.figures.get("step"), verdicts=[row for row in rows if row])
+            rows, step = [_ruling(one) for one in _list(event.figures, "verdicts")], event.figures.get("step")
+            known = step if isinstance(step, int) else None
+            yield Table(at=event.at, moment=event.moment, step=known, verdicts=[row for row in rows if row])
+
+
+def _list(figures: Mapping[str, Any], name: str) -> list[Any]:
+    """Return a list of an event's figures; nothing of one that a newer Sluice keeps in another shape."""
+    found = figures.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _ruling(given: Mapping[str, Any]) -> Ruling | None:
@@ -118,32 +125,35 @@ def _ruling(given: Mapping[str, Any]) -> Ruling | None:
         return None
 
 
+def _shifts(events: list[Event]) -> Iterator[Shift]:
+    for event in events:
+        if event.event is Happened.SHIFTED:
+            with suppress(ValidationError):
+                yield Shift.read({"at": event.at, "weight": event.figures.get("weight")})
+
+
 def _looks(events: list[Event]) -> Iterator[Look]:
     for event in events:
         if event.event is Happened.LOOKED:
-            try:
+            with suppress(ValidationError):
                 yield Look.read({"at": event.at, **event.figures})
-            except ValidationError:
-                continue
 
 
 def _messages(events: list[Event]) -> Iterator[Message]:
     for event in events:
         if event.event is Happened.TOLD:
-            to, missed = ([str(one) for one in event.figures.get(key, [])] for key in ("to", "missed"))
+            to, missed = ([str(one) for one in _list(event.figures, key)] for key in ("to", "missed"))
             yield Message(at=event.at, text=event.text, to=to, missed=missed)
 
 
 def _contacts(failed: Event | None) -> Iterator[Contact]:
-    for wire in failed.figures.get("contacts", []) if failed else []:
-        try:
+    for wire in _list(failed.figures, "contacts") if failed else []:
+        with suppress(ValidationError):
             yield Contact.read(wire)
-        except ValidationError:
-            continue
 
 
 def _lines(figures: Mapping[str, Any]) -> list[str]:
-    return [str(line) for name in ("lines", "warnings", "steps") for line in figures.get(name, [])]
+    return [str(line) for name in ("lines", "warnings", "steps") for line in _list(figures, name)]
 
 
 def _impact(looks: list[Look], shifts: list[Shift], ended: datetime) -> Impact:
