@@ -27,9 +27,10 @@ def test_nowhere():
 
 
 def test_reasons():
-    """The plan says why this release: it serves already, or it is the newest of the others; and which versions go where."""
+    """The plan says why this release: it serves already, it was named, or else it is the newest; and which versions go where."""
     proven = "'1-a' is proven (at 2026-11-24 00:00:00Z)"
-    assert made().reasons == [f"{proven}, the newest of the others"]
+    assert made().reasons == [f"{proven}, the newest of the others that nobody has gone back from"]
+    assert made(to="1").reasons == [proven]
     assert made(live=past("1")).reasons == [f"{proven}, and has the traffic: '2-a' was never live"]
     assert made(live=past("3")).reasons == [proven]
     assert made().services == {"web": ("web@2", "web@1")}

@@ -150,7 +150,7 @@ def plan(
         config=target.config,
         services=_services(live, target),
         steps=steps,
-        reasons=[*reasons, *_why(failing, live, target)],
+        reasons=[*reasons, *_why(failing, live, target, wish)],
         refusals=refusals,
     )
 
@@ -217,8 +217,9 @@ def _services(live: Past | None, target: Past) -> dict[str, tuple[str, str]]:
     return {name: (now.get(name, ""), then.get(name, "")) for name in {**now, **then}}
 
 
-def _why(failing: str, live: Past | None, target: Past) -> list[str]:
+def _why(failing: str, live: Past | None, target: Past, wish: Wish) -> list[str]:
     proven = f"'{target.id}' is proven (at {target.record.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z)"
     if live and live.id == target.id:
         return [f"{proven}, and has the traffic: '{failing}' was never live"]
-    return [f"{proven}, the newest of the others" if live and live.id == failing else proven]
+    chosen = live and live.id == failing and not wish.to
+    return [f"{proven}, the newest of the others that nobody has gone back from" if chosen else proven]
