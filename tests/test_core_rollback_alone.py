@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -75,6 +76,13 @@ def test_nothing():
     same = made(change("2"), only="database", live=live, revisions={"shop": "1"})
     why = f"'{live.id}' is this release already, and its steps do not run again: what is ahead goes with the next release"
     assert same.refusals == [why]
+
+
+def test_a_block_that_is_a_text():
+    """A block that somebody has set as one text has no part that could be another."""
+    found = made(change("2", "contract"), only="database", live=past("2", "2", json.dumps(BLOCK)), revisions={"shop": "1"})
+    why = "is one text in config, of which no part can be set"
+    assert found.refusals == [f"'2-a' {why}: release it once as a map, key by key with `pulumi config set --path`, then again"]
 
 
 def test_unknown():

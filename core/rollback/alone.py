@@ -94,8 +94,10 @@ def edits(steps: Sequence[Step]) -> dict[str, str]:
 
 
 def id(block: str, edits: Mapping[str, str]) -> str | None:
-    """Return the id of a release's block (JSON text, readable) with edits; None when it is no release."""
+    """Return the id of a release's block (JSON text, readable) with edits; None when it is no release, or no map that can be edited."""
     data = json.loads(block)
+    if not isinstance(data, dict):
+        return None
     for path, value in edits.items():
         head, _, tail = path.partition(".")
         if tail:

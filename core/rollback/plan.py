@@ -178,7 +178,10 @@ def _alone(
     refusals = [*unreachable, *alone.unknown(databases, wish.revisions), *_strange(wish, databases), *_config(live), *_refused(steps)]
     if not refusals and all(one.action is Action.CODE for one in steps):
         refusals = ["no database is ahead of that: nothing to go back from"]
-    if not refusals and edits and id in (None, live.id):
+    if not refusals and id is None:
+        why = "is one text in config, of which no part can be set"
+        refusals = [f"'{live.id}' {why}: release it once as a map, key by key with `pulumi config set --path`, then again"]
+    if not refusals and edits and id == live.id:
         refusals = [f"'{live.id}' is this release already, and its steps do not run again: what is ahead goes with the next release"]
     return Plan(
         **{**told, "failing": live.id},
