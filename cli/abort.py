@@ -37,18 +37,19 @@ def world(seen: Stack) -> None:
     # With a lease somebody climbs, or is about to: from weight 0 too.
     watched = splits.open(back).seen().lease is not None
     if splits.settled(back) and not watched:
+        splits.bar(back)
         say.lines("all traffic is on what is proven already", *running(seen))
     else:
-        splits.restore(back, f"{splits.ABORTED} by sluice abort", anew=watched)
+        splits.restore(back, splits.ORDERED, anew=watched)
         say.lines("all traffic is on what is proven" if seen.live else "all doors are closed (503): nothing has been proven yet")
 
 
 def running(seen: Stack) -> list[str]:
-    """Say who is still at work: before its canary an update has no traffic to lose, and would go on."""
+    """Say who is still at work: an update gets no traffic any more, and yet goes on until it asks for some."""
     from sluice.history.locks import holders
 
     alive = [said.partition(": wait for")[0] for said, dead in holders(seen.pulumi, seen.backend) if not dead]
-    return [f"BUT {one}: it has not come to its canary, or has passed it: end it with Ctrl-C, or kill -INT" for one in alive]
+    return [f"BUT {one}: it gets no traffic, and fails as it asks for some; to end it at once: Ctrl-C, or kill -INT" for one in alive]
 
 
 def routes(seen: Stack) -> list[dict[str, Any]]:

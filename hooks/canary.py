@@ -29,12 +29,15 @@ class CanaryProvider(Hook):
 
     def run(self, props: Props) -> Props:
         """Climb; or, when settled or when no service has a new version, put traffic back where it belongs."""
-        from sluice.systems import splits
+        from sluice.systems import deployer, splits
 
-        if props.get("settled") or _still(props["rollout"]):
+        if props.get("settled"):
             splits.restore(props["split"], props["release"])
-            return {"steps": [], "held": {}}
-        return _climb(props)
+        elif _still(props["rollout"]):
+            splits.restore(props["split"], props["release"], anew=bool(splits.aborted(props["split"])), since=deployer.began())
+        else:
+            return _climb(props)
+        return {"steps": [], "held": {}}
 
     def delete(self, _id: str, _props: Any) -> None:
         """Close the doors, before the versions behind them are stopped."""
@@ -60,12 +63,12 @@ def _climb(props: Props) -> Props:
     from sluice.core.tape import Tape
     from sluice.hooks import journal
     from sluice.hooks.stop import Stop, WatchedClock
-    from sluice.systems import splits
+    from sluice.systems import deployer, splits
     from sluice.systems.climb import Climb
 
     split, rollout = splits.open(props["split"]), Rollout.read(props["rollout"])
     notify, tape = props.get("notify") or [], Tape(rollout, journal.writer(props))
-    climb = Climb(rollout, split, WatchedClock(Stop(), split.beat), notify=notify, tape=tape)
+    climb = Climb(rollout, split, WatchedClock(Stop(), split.beat), notify=notify, tape=tape, since=deployer.began())
     steps = climb.run()
     return {"steps": steps, "held": climb.hold.shown(props["release"]) if climb.hold else {}}
 

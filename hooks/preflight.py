@@ -42,9 +42,9 @@ class PreflightProvider(Hook):
         if found:
             raise Refused(found, headline=_headline(props["release"], len(found)))
         if props.get("split"):
-            from sluice.systems import splits
+            from sluice.systems import deployer, splits
 
-            splits.clear(props["split"], props["release"])
+            splits.clear(props["split"], props["release"], since=deployer.began())
         return {}
 
 

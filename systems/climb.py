@@ -34,7 +34,8 @@ ANSWER = 10.0
 
 class Climb:
     """One attempt at a rollout, by a deployer (`run`), or the keeping of a held step (`keep`); `notify` are the webhooks that the keeper
-    tells. Each raises GateFailed after all weights are back at 0."""
+    tells, `since` is when the deployer began (seconds since the epoch): whoever has asked for an abort after that has meant it. Each raises
+    GateFailed after all weights are back at 0."""
 
     def __init__(
         self,
@@ -45,8 +46,9 @@ class Climb:
         ask: Callable[[Check], Verdict] = ask.verdict,
         notify: Sequence[Mapping[str, Any]] = (),
         tape: Tape | None = None,
+        since: float | None = None,
     ) -> None:
-        self.rollout, self.split, self.clock, self.ask = rollout, split, clock, ask
+        self.rollout, self.split, self.clock, self.ask, self.since = rollout, split, clock, ask, since
         self.tape = tape or Tape(rollout)
         self.traffic = Traffic(rollout)
         self.watch = Watch(rollout.checks)
@@ -61,7 +63,7 @@ class Climb:
     def run(self) -> list[str]:
         """Climb to the top, or to where this update ends: then `hold` says how the keeper has it. Return a line for each proven step."""
         before = self.split.seen().lease
-        self.share = self.split.take(self.rollout.release, self.rollout.routes, lease=self._lease())
+        self.share = self.split.take(self.rollout.release, self.rollout.routes, lease=self._lease(), since=self.since)
         # Only its own weight is kept, and so is the hold that goes with it.
         self.hold = before.hold if before and self.share.weight else None
         state = self._walk(begin(self.rollout.ladder, weight=self.share.weight, until=self.rollout.until))

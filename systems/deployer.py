@@ -30,6 +30,14 @@ def above() -> psutil.Process | None:
     return next(iter(named or ancestors), None)
 
 
+def began() -> float | None:
+    """Return when the deployer began, in seconds since the epoch; None when nobody knows."""
+    from sluice.systems import process
+
+    found = above()
+    return process.started(found.pid) if found else None
+
+
 def gone(process: psutil.Process) -> bool:
     """Say whether a process has ended, also one that nobody has waited for yet."""
     import psutil

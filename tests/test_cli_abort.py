@@ -33,7 +33,7 @@ def stack(folder: Path, split: dict[str, Any]) -> Stack:
 
 @pytest.mark.parametrize("running", [False, True])
 def test_nothing_to_take(tmp_path: Path, capsys: pytest.CaptureFixture[str], running: bool):
-    """An update that has not come to its canary has no traffic to lose, and would go on: whoever aborts hears of it."""
+    """An update that has not come to its canary has no traffic to lose, and gets none any more: whoever aborts hears that it goes on."""
     locks = tmp_path / ".pulumi" / "locks" / "organization" / "shop" / "prod"
     locks.mkdir(parents=True)
     if running:
@@ -42,9 +42,11 @@ def test_nothing_to_take(tmp_path: Path, capsys: pytest.CaptureFixture[str], run
     split = {"kind": "envoy", "folder": str(tmp_path), "admin": str(tmp_path / "admin.sock")}
     splits.open(split).take("r1", [LIVE])
     world(stack(tmp_path, split))
+    before = splits.open(split).get().routes
     who = f"pid {os.getpid()} of ada on {os.uname().nodename} holds the stack since 2026-11-24T12:00:00Z"
-    more = f"BUT {who}: it has not come to its canary, or has passed it: end it with Ctrl-C, or kill -INT\n" if running else ""
+    more = f"BUT {who}: it gets no traffic, and fails as it asks for some; to end it at once: Ctrl-C, or kill -INT\n" if running else ""
     assert capsys.readouterr().out == f"all traffic is on what is proven already\n{more}"
+    assert (splits.aborted(split), splits.open(split).get().routes) == ("aborted by sluice abort", before)
 
 
 @pytest.mark.embedded

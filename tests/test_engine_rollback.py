@@ -181,6 +181,30 @@ def test_abort(engine: Engine):
     assert sluice(engine, "abort").out == "all traffic is on what is proven already\n"
 
 
+def test_abort_before_the_canary(engine: Engine):
+    """An abort reaches an update that has no traffic yet: it gets none, and fails; the next update of the same release is free."""
+    engine.release("1.0")
+    assert engine.up().ok
+    engine.release("1.1")
+    config = engine.config["sluice:release"]
+    with engine.updating() as child:
+        engine.wait(lambda: any("@1.1-" in name for name in engine.programs()))
+        # It starts no further step meanwhile.
+        os.kill(child.pid, signal.SIGSTOP)
+        aborted = sluice(engine, "abort")
+        os.kill(child.pid, signal.SIGCONT)
+    assert aborted.out.startswith(f"all traffic is on what is proven already\nBUT pid {child.pid} of "), aborted.out
+    told = (engine.place / "up.log").read_text()
+    assert child.returncode != 0
+    assert "Superseded: the traffic was taken back while this update was on its way (aborted by sluice abort): `pulumi up` begins" in told
+    assert (engine.live, engine.serving()) == ("1.0", {"1.0"})
+    engine.configure("sluice:release", config)
+    with engine.load():
+        again = engine.up()
+    assert again.ok, again.out
+    assert engine.live == "1.1"
+
+
 def test_release(engine: Engine):
     """`release` sets the version and updates; when that fails, it goes back to what serves, once, and says so by its exit code."""
     engine.release("1.0")

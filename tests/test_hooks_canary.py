@@ -14,12 +14,12 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from sluice.core.check import Check, Limit
 from sluice.core.clock import SystemClock
-from sluice.core.errors import GateFailed
+from sluice.core.errors import GateFailed, Superseded
 from sluice.core.ladder import Cohort, Ladder, Step
 from sluice.core.rollout import Pair, Rollout
 from sluice.core.split import Route
 from sluice.hooks.canary import CanaryProvider
-from sluice.systems import splits
+from sluice.systems import deployer, splits
 from sluice.systems.keeper.keeper import Keeper
 from tests.fixtures.front import Front
 
@@ -88,6 +88,30 @@ def test_nothing_is_new(front: Front):
     given = props(front.descriptor([LIVE]), settled=False, routes=[LIVE])
     assert PROVIDER.create(given).outs["steps"] == []
     assert httpx.get(front.url).headers["x-version"] == "web@1"
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("still", [False, True])
+def test_aborted_on_its_way(front: Front, monkeypatch: pytest.MonkeyPatch, still: bool):
+    """Aborted before it has its lease, an update gets no traffic, also one that moves none; the abort of an earlier one is no bar."""
+    front.serve("web@1")
+    front.serve("web@2")
+    split = front.descriptor([LIVE])
+    pair = Pair(canary=front.versions["web@2"], live=front.versions["web@1"])
+    given = props(split, settled=False, **({"routes": [LIVE]} if still else {"pairs": [pair]}))
+    begun = time.time()
+    monkeypatch.setattr(deployer, "began", lambda: begun)
+    splits.bar(split)
+    with pytest.raises(Superseded, match=r"^the traffic was taken back while this update was on its way"):
+        PROVIDER.create(given)
+    assert (splits.aborted(split), splits.open(split).seen().lease) == ("aborted by sluice abort", None)
+    begun = time.time() + 1
+    if still:
+        assert PROVIDER.create(given).outs["steps"] == []
+    else:
+        with pytest.raises(GateFailed, match="no proof after"):
+            PROVIDER.create(given)
+    assert splits.aborted(split) == ""
 
 
 @pytest.mark.embedded

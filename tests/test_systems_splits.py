@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,6 +111,24 @@ def test_a_broken_file(folder: dict[str, Any]):
         assert not splits.settled(at(folder, LIVE))
         share = splits.open(folder).take("r2", [BOTH])
         assert (share.weight, splits.open(folder).get()) == (0, share)
+
+
+def test_ordered(folder: dict[str, Any]):
+    """What a person has aborted since a deployer began it does not get, and writes nothing; one that begins later does, and so does whoever
+    comes after a failed step's abort, or the keeper's."""
+    begun, split = time.time() - 1, splits.open(folder)
+    split.take("r1", [LIVE], since=begun)
+    splits.bar(at(folder, LIVE))
+    before = split.get()
+    with pytest.raises(Superseded) as caught:
+        splits.open(folder).take("r2", [BOTH], since=begun)
+    why = "the traffic was taken back while this update was on its way (aborted by sluice abort): `pulumi up` begins again"
+    assert (str(caught.value), split.get()) == (why, before)
+    with pytest.raises(Superseded):
+        splits.clear(at(folder, LIVE), "r2", since=begun)
+    for mark, since in (("aborted by sluice abort", time.time() + 1), ("aborted by the keeper: why", begun), ("aborted: why", begun)):
+        split.take(mark, [LIVE])
+        assert split.take("r2", [BOTH], since=since).release == "r2"
 
 
 @contextmanager

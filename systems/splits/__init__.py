@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FOLLOW = 5.0
 # What the share of an abort begins with, in place of a release.
 ABORTED = "aborted"
+# And that of the command's. What a failed step or the keeper took back may be tried again at once, what a person took back may not.
+ORDERED = f"{ABORTED} by sluice abort"
 
 
 def open(descriptor: dict[str, Any]) -> Split:
@@ -38,8 +40,9 @@ def routes(descriptor: dict[str, Any]) -> list[Route]:
     return [Route.read(route) for route in descriptor["routes"]]
 
 
-def clear(descriptor: dict[str, Any], release: str) -> Share:
-    """Put all traffic on the live versions, unless the share already is this release's own. Returns what holds now."""
+def clear(descriptor: dict[str, Any], release: str, *, since: float | None = None) -> Share:
+    """Put all traffic on the live versions, unless the share already is this release's own. With `since` as `restore`. Returns what
+    holds now."""
     anew = False
     with suppress(Unreachable):
         now = open(descriptor).get()
@@ -47,16 +50,17 @@ def clear(descriptor: dict[str, Any], release: str) -> Share:
             return now
         # That an earlier release was aborted must not be taken for this one: it may be one that moves no traffic, and writes nothing.
         anew = now.release.startswith(ABORTED)
-    return restore(descriptor, f"before {release}", anew=anew)
+    return restore(descriptor, f"before {release}", anew=anew, since=since)
 
 
-def restore(descriptor: dict[str, Any], release: str, *, anew: bool = False) -> Share:
+def restore(descriptor: dict[str, Any], release: str, *, anew: bool = False, since: float | None = None) -> Share:
     """Put all traffic on the live versions (closed doors where there is none), whoever owned the split, and wait for it. Where it is there
-    already nothing is written, unless `anew`."""
+    already nothing is written, unless `anew`. With `since` (seconds since the epoch) only when nobody has asked for an abort from then on,
+    else Superseded."""
     split = open(descriptor)
     if settled(descriptor) and not anew:
         return split.get()
-    share = split.take(release, [route.model_copy(update={"canary": None}) for route in routes(descriptor)])
+    share = split.take(release, [route.model_copy(update={"canary": None}) for route in routes(descriptor)], since=since)
     if not split.confirm(share, FOLLOW):
         raise Unreachable(f"the splitter did not follow within {FOLLOW:.0f} s: all traffic should be on the live versions; check the proxy")
     return share
@@ -65,6 +69,11 @@ def restore(descriptor: dict[str, Any], release: str, *, anew: bool = False) -> 
 def abort(fallback: dict[str, Any], reason: str) -> None:
     """Take all traffic back to the live versions because a step after the canary failed."""
     restore(fallback, f"{ABORTED}: {reason}"[:80])
+
+
+def bar(descriptor: dict[str, Any]) -> None:
+    """Say beside traffic that is on the live versions already that an update on its way is to get none."""
+    open(descriptor).take(ORDERED, routes(descriptor))
 
 
 def aborted(descriptor: dict[str, Any]) -> str:

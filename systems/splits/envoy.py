@@ -17,6 +17,7 @@ from sluice.core.commands import envoy as say
 from sluice.core.errors import Superseded, Unreachable
 from sluice.systems import files
 from sluice.systems.keeper import file
+from sluice.systems.splits import ORDERED
 
 if TYPE_CHECKING:
     from sluice.core.figures import Figures
@@ -74,12 +75,16 @@ class EnvoySplit:
         """See the port."""
         return told(self.folder)
 
-    def take(self, release: str, routes: list[Route], *, lease: Lease | None = None, after: str | None = None) -> Share:
+    def take(
+        self, release: str, routes: list[Route], *, lease: Lease | None = None, after: str | None = None, since: float | None = None
+    ) -> Share:
         """See the port."""
         with self._lock():
             now = self._seen()
             if after is not None:
                 _owned(now, after)
+            if since is not None:
+                self._free(now, since)
             # The order matters to whoever is killed in between: traffic never is without a lease that belongs to it or says that it goes.
             if lease:
                 self._sign(lease)
@@ -87,6 +92,11 @@ class EnvoySplit:
             if not lease:
                 file.away(self.folder)
             return share
+
+    def _free(self, now: Share, since: float) -> None:
+        """Leave alone what somebody has aborted since then; the file is as old as the abort, which has written it last."""
+        if now.release == ORDERED and _file(self.folder).stat().st_mtime >= since:
+            raise Superseded(f"the traffic was taken back while this update was on its way ({ORDERED}): `pulumi up` begins again")
 
     def _take(self, now: Share, release: str, routes: list[Route]) -> Share:
         from sluice.core.split import Share

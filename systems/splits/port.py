@@ -26,10 +26,13 @@ class Split(Protocol):
     def told(self) -> dict[str, Any]:
         """Return the same as plain data, without parsing it: the look of a no-change update."""
 
-    def take(self, release: str, routes: list[Route], *, lease: Lease | None = None, after: str | None = None) -> Share:
+    def take(
+        self, release: str, routes: list[Route], *, lease: Lease | None = None, after: str | None = None, since: float | None = None
+    ) -> Share:
         """Become the owner, whoever was. A share of this very release and routes is kept; any other goes to weight 0 first.
 
-        The lease there is goes, and `lease` comes in its place. With `after` only when that is the owner now, else Superseded.
+        The lease there is goes, and `lease` comes in its place. With `after` only when that is the owner now, with `since` (seconds since
+        the epoch) only when nobody has asked for an abort from then on; else Superseded.
         """
 
     def set(self, weight: int, cohort: Cohort | None = None) -> Share:
