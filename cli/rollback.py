@@ -101,6 +101,7 @@ def run(seen: Stack, made: Plan, told: Orders) -> int:
     import time
 
     from sluice.cli.deadline import countdown
+    from sluice.history.orders import cleared
 
     begun = time.monotonic()
     count = countdown(seen, made, begun)
@@ -114,7 +115,7 @@ def run(seen: Stack, made: Plan, told: Orders) -> int:
         say.lines(*_left(told))
         return ends.OPEN
     # What this release was allowed is used up, and no later update is to read it again.
-    do(seen.pulumi, told.after)
+    do(seen.pulumi, cleared(seen.pulumi, told))
     say.lines(f"'{made.target}' is live again, after {time.monotonic() - begun:.1f} s")
     return ends.LATE if late else 0
 

@@ -56,9 +56,9 @@ def _spent(stack: Stack) -> set[str]:
     return {nonce for record in stack.proven for nonce in record.approvals}
 
 
-def left(stack: Stack, plan: Plan) -> Leave:
-    """Return what people allow this release on the way to an older revision."""
-    return leave(stack.settings.rollout.permissions, plan.release, _spent(stack))
+def left(stack: Stack) -> Leave:
+    """Return what people allow the configured release."""
+    return leave(stack.settings.rollout.permissions, stack.settings.release.id, _spent(stack))
 
 
 def asked(stack: Stack, plan: Plan) -> Ask:

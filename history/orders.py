@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,16 +18,21 @@ from sluice.history.stack import Stack
 from sluice.systems import actor
 
 PERMISSIONS, RESTORE = "permissions", "restore"
+# The lists with what is for one release alone.
+ONCE = (PERMISSIONS, RESTORE)
 Argv = list[str]
+Given = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Orders:
-    """Commands in order: `before`, the `up`, and `after` it has gone through."""
+    """Commands in order: `before`, the `up`, and `after` it has gone through, as config is now; `used` are the nonces that are cleared
+    then."""
 
     before: list[Argv] = field(default_factory=list)
     up: Argv = field(default_factory=list)
     after: list[Argv] = field(default_factory=list)
+    used: frozenset[str] = frozenset()
 
     @property
     def shown(self) -> list[str]:
@@ -40,27 +45,26 @@ def orders(stack: Stack, plan: Plan, message: str) -> Orders:
     base = _base(stack, plan)
     if not plan.runs or base is None or base.config is None:
         return Orders()
-    rollout = Rollout.of(stack)
+    rollout = Rollout.of(stack.rollout)
     given = {PERMISSIONS: _permission(stack, plan), RESTORE: _restores(plan, rollout)}
     # Leave first: it is for this release alone, and without its block it does nothing.
-    leaves = rollout.added(given)
+    after = rollout.having(given)
+    used = after.nonces(plan.target)
     block = [] if plan.edits and stack.configured == base.id else written(stack.pulumi, base.config)
     return Orders(
-        before=[*_set(stack.pulumi, leaves | _whole(stack)), *block, *_set(stack.pulumi, _edits(plan))],
+        before=[*_set(stack.pulumi, rollout.added(given)), *block, *_set(stack.pulumi, _edits(plan))],
         up=stack.pulumi.argv(*UP, "--message", message),
-        after=[*(stack.pulumi.argv("config", "rm", *words) for words in rollout.cleared(given, plan.target)), *_held(stack)],
+        after=[stack.pulumi.argv("config", "rm", *words) for words in after.cleared(used)],
+        used=used,
     )
 
 
-def _whole(stack: Stack) -> dict[str, str]:
-    """Go all the way, where releases are held on theirs: half-way back most of the traffic would be on what is to be left."""
-    return {path(ROLLOUT, ["until"]): "100"} if stack.settings.until < 100 else {}
-
-
-def _held(stack: Stack) -> list[Argv]:
-    """Hold the releases after it again."""
-    until = stack.settings.until
-    return _set(stack.pulumi, {path(ROLLOUT, ["until"]): str(until)}) if until < 100 else []
+def cleared(pulumi: Pulumi, told: Orders) -> list[Argv]:
+    """Return the commands that take away what was used up, wherever it is in config by now: others may have written there meanwhile."""
+    if not told.used:
+        return []
+    (rollout,) = pulumi.configs(ROLLOUT)
+    return [pulumi.argv("config", "rm", *words) for words in Rollout.of(rollout).cleared(told.used)]
 
 
 def _base(stack: Stack, plan: Plan) -> Past | None:
@@ -79,14 +83,15 @@ def _set(pulumi: Pulumi, values: Mapping[str, str]) -> list[Argv]:
 
 
 def _permission(stack: Stack, plan: Plan) -> list[dict[str, Any]]:
-    """Ask for what databases need that go back by their down files, unless an earlier attempt has it already."""
-    if plan.downgrade is None:
-        return []
+    """Ask for what databases need that go back by their down files, and to go all the way where releases are held on theirs: half-way back
+    most of the traffic would be on what is to be left. What an earlier attempt has asked for is there already."""
     known = leave(stack.settings.permissions, plan.target, stack.spent)
-    if known.downgrade == plan.downgrade and set(plan.lossy) <= set(known.lossy):
+    down = plan.downgrade is not None and not (known.downgrade == plan.downgrade and set(plan.lossy) <= set(known.lossy))
+    whole = stack.settings.until < 100 and not known.whole
+    if not (down or whole):
         return []
-    given = {"release": plan.target, "by": actor.user(), "nonce": _nonce(), "downgrade": plan.downgrade}
-    return [{**given, **({"lossy": plan.lossy} if plan.lossy else {})}]
+    asked = {**({"downgrade": plan.downgrade} if down else {}), **({"lossy": plan.lossy} if down and plan.lossy else {})}
+    return [{"release": plan.target, "by": actor.user(), "nonce": _nonce(), **asked, **({"whole": "true"} if whole else {})}]
 
 
 def _restores(plan: Plan, rollout: Rollout) -> list[dict[str, Any]]:
@@ -112,23 +117,22 @@ def _nonce() -> str:
 
 @dataclass(frozen=True)
 class Rollout:
-    """`sluice:rollout` as it is; `there` says whether config has it at all."""
+    """`sluice:rollout` as it is."""
 
     data: Mapping[str, Any]
-    there: bool
 
     @classmethod
-    def of(cls, stack: Stack) -> Rollout:
-        """Read it."""
-        found = data(stack.rollout) if stack.rollout else {}
-        return cls(found if isinstance(found, Mapping) else {}, bool(stack.rollout))
+    def of(cls, text: str | None) -> Rollout:
+        """Read it from JSON text; None where there is none."""
+        found = data(text) if text else {}
+        return cls(found if isinstance(found, Mapping) else {})
 
     def of_list(self, name: str) -> list[Mapping[str, Any]]:
-        """Return the entries of one of its lists."""
+        """Return the entries of one of its lists, each in its place: of one that is no map, nothing."""
         found = self.data.get(name)
-        return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+        return [one if isinstance(one, Mapping) else {} for one in found] if isinstance(found, list) else []
 
-    def added(self, given: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str]:
+    def added(self, given: Given) -> dict[str, str]:
         """Return the keys and values that add entries at the ends of lists."""
         return dict(
             pair
@@ -138,17 +142,24 @@ class Rollout:
             for pair in _pairs([name, number, key], value)
         )
 
-    def cleared(self, given: Mapping[str, Sequence[Mapping[str, Any]]], release: str) -> list[list[str]]:
-        """Return what `pulumi config rm` is told to take away what a release has used up: its own entries, from the last to the first."""
-        return [words for name, entries in given.items() for words in self._cleared(name, len(entries), release)]
+    def having(self, given: Given) -> Rollout:
+        """Return it with those entries added."""
+        return Rollout({**self.data, **{name: [*self.of_list(name), *entries] for name, entries in given.items()}})
 
-    def _cleared(self, name: str, more: int, release: str) -> list[list[str]]:
-        count = len(self.of_list(name))
-        mine = [number for number, one in enumerate(self.of_list(name)) if one.get("release") == release]
-        gone = [*mine, *range(count, count + more)]
-        if not gone:
-            return []
-        if len(gone) == count + more:
+    def nonces(self, release: str) -> frozenset[str]:
+        """Return what a release uses up: the nonces of its own entries."""
+        return frozenset(
+            str(one["nonce"]) for name in ONCE for one in self.of_list(name) if one.get("release") == release and "nonce" in one
+        )
+
+    def cleared(self, used: Set[str]) -> list[list[str]]:
+        """Return what `pulumi config rm` is told to take away the entries with those nonces, from the last to the first."""
+        return [words for name in ONCE for words in self._cleared(name, used)]
+
+    def _cleared(self, name: str, used: Set[str]) -> list[list[str]]:
+        entries = self.of_list(name)
+        gone = [number for number, one in enumerate(entries) if str(one.get("nonce")) in used]
+        if gone and len(gone) == len(entries):
             return [["--path", path(ROLLOUT, [name])]]
         return [["--path", path(ROLLOUT, [name, number])] for number in reversed(gone)]
 

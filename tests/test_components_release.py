@@ -512,6 +512,16 @@ def test_held_on_the_way(shop: Shop, world: World):
     assert world.outputs["shop"]["held"] == HELD
 
 
+def test_whole(shop: Shop, world: World):
+    """A release that has leave to go all the way is not held where others are; the leave of another one is none."""
+    live, id = shop.record("1"), shop.stack("2").settings.release.id
+    world.held.update(HELD)
+    for release, until in ((id, 100), ("1-abc", 10)):
+        leave = {"release": release, "by": "ada", "nonce": "n1", "whole": True}
+        shop.release(shop.stack("2", proven=[live], rollout={"until": 10, "permissions": [leave]}))
+        assert world["shop-canary-ladder"].inputs["rollout"].get("until", 100) == until
+
+
 def test_held_until_nothing(shop: Shop, world: World):
     """A release that goes all the way gives its steps nothing to rest for, and a settled one says that nothing is held."""
     live = shop.record("1")

@@ -32,6 +32,14 @@ def test_given():
     assert left(ADA, more) == Leave(downgrade="exact", lossy=("shop/0007", "shop/0006"))
 
 
+def test_whole():
+    """Leave to go all the way stands alone, and says nothing of databases."""
+    whole = {"release": ID, "by": "ada", "nonce": "n3", "whole": True}
+    assert left(whole) == Leave(whole=True)
+    assert left(ADA, whole) == Leave(downgrade="needed", lossy=("shop/0007",), whole=True)
+    assert left(whole, spent={"n3"}) == Leave()
+
+
 def test_by_database():
     """The same revision of another database is not meant."""
     given = left({**ADA, "lossy": ["shop/0007", "users/0007", "shop/2"]})

@@ -14,7 +14,7 @@ from sluice.core.rollback.database import Action, Step
 from sluice.core.rollback.plan import Plan
 from sluice.core.rollback.symptom import Scope
 from sluice.core.update import Outcome, Update
-from sluice.history.orders import Orders, orders
+from sluice.history.orders import Orders, cleared, orders
 from sluice.history.pulumi import UP, Pulumi
 from sluice.history.stack import Stack
 from tests.fixtures.past import AT
@@ -124,10 +124,46 @@ def test_restore():
 
 
 def test_whole():
-    """Where releases are held on their way, a way back is not: it goes to the end, and the next release is held again."""
-    told = orders(stack({"until": 10, "ladder": [10, 100]}), plan(), "back")
-    assert values(told.before[0]) == {"sluice:rollout.until": "100"}
-    assert [values(argv) for argv in told.after] == [{"sluice:rollout.until": "10"}]
+    """Where releases are held on their way, a way back is not: it has leave to go to the end, and every other release is held as before,
+    also when the way back was interrupted, and is begun again."""
+    held = {"until": 10, "ladder": [10, 100]}
+    told = orders(stack(held), plan(), "back")
+    found = values(told.before[0])
+    nonce = found.pop("sluice:rollout.permissions[0].nonce")
+    assert found.pop("sluice:rollout.permissions[0].by")
+    assert found == {"sluice:rollout.permissions[0].release": ID, "sluice:rollout.permissions[0].whole": "true"}
+    assert [argv[1:5] for argv in told.after] == [["config", "rm", "--path", "sluice:rollout.permissions"]]
+    left = {**held, "permissions": [{"release": ID, "by": "ada", "nonce": nonce, "whole": True}]}
+    again = orders(stack(left), plan(), "back")
+    assert ([argv[1:3] for argv in again.before], again.after) == ([["config", "rm"], ["config", "set-all"]], told.after)
+    spent = {**left, "permissions": [{**left["permissions"][0], "nonce": "spent"}]}
+    assert values(orders(stack(spent), plan(), "back").before[0])["sluice:rollout.permissions[1].whole"] == "true"
+    both = values(orders(stack(held), plan(down()), "back").before[0])
+    assert (both["sluice:rollout.permissions[0].downgrade"], both["sluice:rollout.permissions[0].whole"]) == ("needed", "true")
+
+
+class Config(Pulumi):
+    """A CLI whose stack has that `sluice:rollout` by now."""
+
+    now: Any = None
+
+    def configs(self, *keys: str) -> list[str | None]:
+        assert keys == ("sluice:rollout",)
+        return [json.dumps(self.now)]
+
+
+def test_cleared(monkeypatch: pytest.MonkeyPatch):
+    """What was used up is found by its nonce in config as it is then: what others have written or taken away meanwhile stays as it is."""
+    before = {"permissions": [permission("x"), permission(ID, "mine")], "restore": [{"release": ID, "nonce": "b", "database": "shop"}]}
+    told = orders(stack(before), plan(down()), "back")
+    assert told.used == {"mine", "b"}
+    assert [argv[4] for argv in told.after] == ["sluice:rollout.permissions[1]", "sluice:rollout.restore"]
+    now = {"permissions": [5, permission(ID, "mine"), permission("x"), permission(ID, "newer")], "restore": []}
+    monkeypatch.setattr(Config, "now", now)
+    config = Config(Path(), "test")
+    assert [argv[4] for argv in cleared(config, told)] == ["sluice:rollout.permissions[1]"]
+    monkeypatch.setattr(Config, "now", None)
+    assert (cleared(config, told), cleared(Pulumi(Path(), "none"), Orders())) == ([], [])
 
 
 def test_database():

@@ -155,7 +155,7 @@ class Data:
         target = on.stack.settings.release.schema_.get(name, "")
         known = any(name in record.schema_ for record in on.stack.proven[:1])
         migrations = facts.declared(on.args.migrations[name]) if target else {}
-        leave, checks = facts.left(on.stack, on.plan), dict(on.args.proofs.get(name, {}))
+        leave, checks = facts.left(on.stack), dict(on.args.proofs.get(name, {}))
         wanted: dict[str, Any] = {"store": store, "target": target, "known": known, "checks": checks}
         return Wanted(**wanted, downgrade=leave.downgrade, lossy=leave.of(name), **migrations)
 

@@ -35,7 +35,7 @@ def _plan(args: ReleaseArgs, stack: Stack) -> Plan:
         proven=stack.proven,
         window=rollout.window,
         now=stack.now,
-        until=rollout.until,
+        until=100 if facts.left(stack).whole else rollout.until,
         hold=rollout.hold,
         owed=[mark.name for mark in marks.standing(stack).owed] if stack.proven else [],
     )

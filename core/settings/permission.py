@@ -8,20 +8,22 @@ from collections.abc import Iterable, Sequence, Set
 from pydantic import Field
 
 from sluice.core.database import Downgrade
-from sluice.core.settings.kind import Loss, Text
+from sluice.core.settings.kind import Loss, Text, Truth
 from sluice.core.value import Value
 
 
 class Permission(Value):
-    """What somebody allows one release on the way to an older revision of its databases."""
+    """What somebody allows one release: on the way to an older revision of its databases, or past where others are held."""
 
     release: Text = Field(description="the id of the release it is for, as preview shows it; void for any other")
     by: Text = Field(description="who allows it")
     nonce: Text = Field(description="a word not used before; a release that has been proven has spent it")
-    downgrade: Downgrade = Field(
+    downgrade: Downgrade | None = Field(
+        default=None,
         description="needed: undo the contracts that the older version cannot run with; exact: undo all that is newer than its revision",
     )
     lossy: list[Loss] = Field(default=[], description="the migrations whose way back may lose data, each as 'database/revision'")
+    whole: Truth = Field(default=False, description="go all the way, wherever `until` holds other releases")
 
 
 class Leave(Value):
@@ -29,6 +31,7 @@ class Leave(Value):
 
     downgrade: Downgrade | None = None
     lossy: tuple[str, ...] = ()
+    whole: bool = False
 
     def of(self, database: str) -> tuple[str, ...]:
         """Return the revisions of a database whose way back may lose data."""
@@ -59,7 +62,8 @@ def leave(permissions: Iterable[Permission], release: str, spent: Set[str]) -> L
     mine = [one for one in permissions if one.release == release and one.nonce not in spent]
     asked = {one.downgrade for one in mine}
     how: Downgrade | None = "exact" if "exact" in asked else "needed" if "needed" in asked else None
-    return Leave(downgrade=how, lossy=tuple(dict.fromkeys(id for one in mine for id in one.lossy)))
+    lossy = tuple(dict.fromkeys(id for one in mine for id in one.lossy))
+    return Leave(downgrade=how, lossy=lossy, whole=any(one.whole for one in mine))
 
 
 def ask(permissions: Sequence[Permission], release: str, spent: Set[str], stack: str) -> Ask:

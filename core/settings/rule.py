@@ -241,6 +241,17 @@ def single(case: Case) -> Iterator[Problem]:
     yield from _twice(ROLLOUT, "permissions", "permission", [one.nonce for one in case.rollout.permissions])
 
 
+@rule(f"{ROLLOUT}.permissions")
+def meant(case: Case) -> Iterator[Problem]:
+    """A permission allows something, and what a downgrade may lose goes with one."""
+    for number, one in enumerate(case.rollout.permissions):
+        where = f"{ROLLOUT}.permissions[{number}]"
+        if not one.downgrade and one.lossy:
+            yield Problem(f"{where}.lossy", "means nothing without downgrade: say 'needed' or 'exact'")
+        elif not one.downgrade and not one.whole:
+            yield Problem(where, "allows nothing: it needs a downgrade, or whole")
+
+
 @rule(f"{ROLLOUT}.restore")
 def named(case: Case) -> Iterator[Problem]:
     """A restore names a backup or what was put aside, and only a backup takes the time to refuse writes."""
