@@ -38,7 +38,7 @@ def history(stack: options.StackName = None, cwd: options.Folder = options.HERE,
 
 def row(update: Update, stack: Stack) -> dict[str, Any]:
     """Return an update as data."""
-    from sluice.core.rollback.past import release_id, version
+    from sluice.core.rollback.block import release_id, version
 
     text = update.release
     proved = next((past.id for past in stack.pasts if past.update is update), None)

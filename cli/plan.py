@@ -116,7 +116,7 @@ def orders(seen: Stack, made: Plan) -> Orders:
 
 def message(made: Plan) -> str:
     """Say in history what is gone back from."""
-    from sluice.core.rollback.past import BACK
+    from sluice.core.rollback.course import BACK
 
     return f"{BACK}{made.failing} to {made.target}"
 

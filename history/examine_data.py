@@ -13,7 +13,7 @@ from sluice.core.diagnosis import server as judge
 from sluice.core.diagnosis.finding import Finding, fine, size
 from sluice.core.errors import SluiceError, Unreachable
 from sluice.core.migration.history import revision
-from sluice.core.rollback import past
+from sluice.core.rollback import block
 from sluice.core.store import Store
 from sluice.history.pulumi import place
 from sluice.history.scene import Scene
@@ -111,8 +111,8 @@ def _migrations(scene: Scene, store: Store, heads: list[str]) -> list[Finding]:
 
 def _wanted(scene: Scene, name: str) -> str:
     """Return the revision of a database that config names; "" where it names none."""
-    block = past.data(scene.seen.config) if scene.seen.config else {}
-    named = block.get("schema") if isinstance(block, dict) else None
+    release = block.data(scene.seen.config) if scene.seen.config else {}
+    named = release.get("schema") if isinstance(release, dict) else None
     return str(named.get(name, "")) if isinstance(named, dict) else ""
 
 

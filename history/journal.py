@@ -14,7 +14,7 @@ from sluice.core.migration.row import Row
 from sluice.core.moment import Moment
 from sluice.core.report.report import Known
 from sluice.core.report.word import when
-from sluice.core.rollback.past import data
+from sluice.core.rollback.block import data
 from sluice.core.settings.approval import Given
 from sluice.core.settings.parse import draft
 from sluice.core.settings.rollout import Rollout

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from sluice.core.rollback.past import Past, data
+from sluice.core.rollback.block import data
+from sluice.core.rollback.past import Past
 from sluice.core.rollback.plan import Plan
 from sluice.core.settings.permission import leave
 from sluice.core.settings.tree import RELEASE, ROLLOUT, path

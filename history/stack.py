@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from sluice.core.record import Record
-from sluice.core.rollback.past import Aim, Past, aim, data, pasts, release_id
+from sluice.core.rollback.block import data, release_id
+from sluice.core.rollback.past import Aim, Past, aim, pasts
 from sluice.core.settings.parse import draft
 from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.tree import RELEASE, ROLLOUT

@@ -14,7 +14,7 @@ from sluice.core.moment import Moment
 from sluice.core.record import Record
 from sluice.core.report.build import report
 from sluice.core.report.report import Came, Known, Report, choose
-from sluice.core.rollback.past import BACK
+from sluice.core.rollback.course import BACK
 from sluice.core.settings.approval import Given
 from sluice.core.update import Outcome, Update
 from tests.fixtures.journal import NOON, Pen, back, bad, good
@@ -153,7 +153,7 @@ def test_migrations():
 
 def test_kind_of_what_was_not_proven():
     """The kind of a release without a record comes from its config in history."""
-    from sluice.core.rollback.past import release_id
+    from sluice.core.rollback.block import release_id
 
     text = json.dumps({"version": "2.0.0", "kind": "hotfix"})
     id = release_id(text) or ""

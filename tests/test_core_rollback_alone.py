@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from sluice.core.rollback.block import release_id
 from sluice.core.rollback.database import Action, Change
-from sluice.core.rollback.past import release_id
 from sluice.core.rollback.plan import Plan
 from sluice.core.rollback.symptom import Symptom, Trouble
 from tests.fixtures.past import GOOD, change, made, past

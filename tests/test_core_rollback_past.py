@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.core.record import Built, Record, prove
-from sluice.core.rollback.past import BACK, Expected, aim, expected, newest, pasts, release_id
+from sluice.core.rollback.block import release_id
+from sluice.core.rollback.course import BACK
+from sluice.core.rollback.past import Aim, Expected, aim, expected, newest, pasts
 from sluice.core.update import Outcome, Update
 
 
@@ -27,12 +29,22 @@ class World:
     records: list[Record] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
     proving: dict[str, str] = field(default_factory=dict)
+    born: list[str] = field(default_factory=list)
+    left: set[str] = field(default_factory=set)
+
+    @property
+    def live(self) -> str | None:
+        return self.records[0].id if self.records else None
 
     def update(self, text: str, how: str) -> None:
         """Run an update: good, failed before or after it was recorded, interrupted, or killed so that history has nothing of it."""
         begun, self.now = self.now, self.now + 1
-        proves = how in ("good", "late", "gone") and not (self.records and self.records[0].id == release_id(text))
-        if proves:
+        id, before = release_id(text) or "", self.live
+        if before and id in self.born[: self.born.index(before)]:
+            self.left.add(before)
+        if how == "good" or (how in ("late", "gone") and id != before):
+            self.left.discard(id)
+        if how in ("good", "late", "gone") and id != before:
             self._prove(text)
         if how != "gone":
             outcome = {"good": Outcome.SUCCEEDED, "interrupted": Outcome.INTERRUPTED}.get(how, Outcome.FAILED)
@@ -49,9 +61,21 @@ class World:
         built = Built(name=f"web@{id}", version="1", spec="spec {}")
         self.records = prove(Record(id=id, version=id.split("-")[0], kind="minor", services={"web": built}, at=at), self.records)
         self.proving[id] = text
+        self.born += [] if id in self.born else [id]
 
     def _add(self, update: Update) -> None:
         self.updates.insert(0, update)
+
+    def check(self, found: Aim, configured: str | None) -> None:
+        """Hold by our own book-keeping, which knows of every update, that a target is the newest that nobody has left; but what is in
+        config already goes on, and what serves is never worse than another way."""
+        if found.target is None:
+            return
+        ids = [record.id for record in self.records]
+        assert found.target.id != found.failing
+        if found.target.id != configured:
+            assert set(ids[: ids.index(found.target.id)]) <= {found.failing, *self.left}
+            assert found.target.id not in self.left - {self.live}
 
 
 TEXTS = st.builds(block, st.sampled_from(["1.0", "1.1", "1.2", "1.3"]), st.integers(0, 2))
@@ -128,6 +152,7 @@ def id_of(version: str) -> str:
 def back(world: World, failing: str, to: str, how: str = "good") -> None:
     """Run the update of a rollback."""
     world.update(block(to), how)
+    world.left.add(id_of(failing))
     if how != "gone":
         world.updates[0] = world.updates[0].model_copy(update={"message": f"{BACK}{id_of(failing)} to {id_of(to)}"})
 
@@ -148,6 +173,46 @@ def test_left():
     assert aimed(world, "1.3") == (id_of("1.3"), "1.1")
     world.update(block("1.2"), "good")
     world.update(block("1.3"), "good")
+    assert aimed(world, "1.3") == (id_of("1.3"), "1.2")
+
+
+def test_left_by_hand():
+    """Who brings out an older release again has left the newer one, whatever the update says; who goes forth again has left nothing."""
+    world = play([*GOOD, (block("1.1"), "good"), (block("1.3"), "good")])
+    assert aimed(world, "1.3") == (id_of("1.3"), "1.1")
+    world = play([*GOOD, (block("1.1"), "good"), (block("1.2"), "good"), (block("1.3"), "good")])
+    assert aimed(world, "1.3") == (id_of("1.3"), "1.2")
+
+
+def test_returned_by_hand():
+    """After a way back by hand the next one has to name its release too, also when its update was killed once it was recorded."""
+    why = f"'{id_of('1.1')}' is live since somebody went back to it: to go back further, name a release with --to"
+    for events in ([(block("1.1"), "good")], [(block("1.1"), "gone")], [(block("1.1"), "gone"), (block("1.1"), "good")]):
+        world = play([*GOOD, *events])
+        found = aim(pasts(world.records, world.updates), world.updates, id_of("1.1"))
+        assert (found.failing, found.target, found.why) == (id_of("1.1"), None, why)
+    world.update(block("1.1"), "good")
+    assert aimed(world, "1.1") == (id_of("1.1"), "1.0")
+
+
+def test_failed_by_hand():
+    """A way back by hand that failed is one all the same: neither end of it is tried by itself, until one goes through."""
+    world = play([*GOOD, (block("1.1"), "failed")])
+    assert aimed(world, "1.1") == aimed(world, None) == (id_of("1.1"), "1.0")
+    # Whoever has written back what serves stays there.
+    assert aimed(world, "1.2") == (id_of("1.1"), "1.2")
+    late = play([*GOOD, (block("1.1"), "late")])
+    assert aimed(late, "1.1") == (id_of("1.2"), "1.1")
+    world.update(block("1.2"), "good")
+    world.update(block("1.3"), "good")
+    assert aimed(world, "1.3") == (id_of("1.3"), "1.2")
+
+
+def test_serving():
+    """Of a release that was never live the way back is what serves, also where somebody wanted to leave that before."""
+    world = play(GOOD)
+    back(world, "1.2", "1.1", "failed")
+    world.update(block("1.3"), "failed")
     assert aimed(world, "1.3") == (id_of("1.3"), "1.2")
 
 
@@ -237,19 +302,9 @@ def test_nothing():
     assert found.why == f"there is no proven release but '{id_of('1.0')}': nothing to go back to"
 
 
-@given(EVENTS, TEXTS)
-def test_never_the_failing(events: list[tuple[str, str]], configured: str):
-    """For any history and config the target is another release than the failing one, and nothing proven is newer but what is under way."""
+@given(EVENTS, st.none() | TEXTS)
+def test_never_what_was_left(events: list[tuple[str, str]], configured: str | None):
+    """For any history and config the target is the newest proven release that is not failing, nor was left by going back."""
     world = play(events)
-    found = aim(pasts(world.records, world.updates), world.updates, release_id(configured))
-    if found.target:
-        assert found.target.id != found.failing
-        newer = [record.id for record in world.records[: [record.id for record in world.records].index(found.target.id)]]
-        assert newer in ([], [found.failing]) or found.target.id == release_id(configured)
-
-
-def test_ids():
-    """A block's id is the one that the program gives it; a text that is no release has none."""
-    assert release_id('{"version":"1.0"}') == release_id('"{\\"version\\":\\"1.0\\"}"')
-    assert release_id('{"version":"1.0","colour":"red"}') is None
-    assert release_id('"red"') is None
+    id = release_id(configured) if configured else None
+    world.check(aim(pasts(world.records, world.updates), world.updates, id), id)

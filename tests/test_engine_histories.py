@@ -6,6 +6,7 @@ so that a failure can be had again.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -24,7 +25,7 @@ from tests.fixtures.sluice import blocks, sluice, told
 pytestmark = [pytest.mark.engine, pytest.mark.kills]
 COUNT = int(os.environ.get("SLUICE_EVENTS", "7"))
 SEED = int(os.environ.get("SLUICE_EVENTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
-EVENTS = ("good", "good", "good", "bad", "bad", "refresh", "import", "killed", "back")
+EVENTS = ("good", "good", "good", "bad", "bad", "refresh", "import", "killed", "back", "hand")
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Story:
     dice: random.Random = field(default_factory=lambda: random.Random(SEED))
     version: int = 0
     proven: dict[str, str] = field(default_factory=dict)
+    born: list[str] = field(default_factory=list)
     left: set[str] = field(default_factory=set)
 
     def good(self) -> None:
@@ -81,10 +83,25 @@ class Story:
             self._proved()
             assert told(self.engine, "plan")["refusals"][0].endswith("name a release with --to")
 
+    def hand(self) -> None:
+        """Bring out by plain Pulumi what was proven before: the older one of two leaves the newer one, and not the other way round."""
+        live, *others = self.proven
+        if not others:
+            return
+        id = self.dice.choice(others)
+        self.engine.configure("sluice:release", json.loads(self.proven[id]))
+        done = self.engine.up()
+        assert done.ok, done.out
+        self._proved()
+        if self.born.index(id) < self.born.index(live):
+            self.left.add(live)
+            assert told(self.engine, "plan")["refusals"][0].endswith("name a release with --to")
+
     def _proved(self) -> None:
         record = Record.parse(self.engine.outputs()["proven"][0])
         block = self.proven.pop(record.id, None) or blocks(self.engine)[-1]
         self.proven = {record.id: block, **self.proven}
+        self.born += [] if record.id in self.born else [record.id]
         self.left.discard(record.id)
 
     def look(self, event: str) -> None:
@@ -96,7 +113,7 @@ class Story:
         live = next(iter(self.proven), None)
         if seen.configured != live:
             assert target == live
-        elif event != "back" and target:
+        elif event not in ("back", "hand") and target:
             assert target == next(id for id in self.proven if id != live and id not in self.left)
 
 

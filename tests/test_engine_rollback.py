@@ -84,6 +84,18 @@ def test_back(engine: Engine):
         assert subprocess.run(command, shell=True, cwd=engine.folder, env=engine.env, check=False).returncode == 0  # noqa: S602
     assert blocks(engine)[-1] == second
     assert engine.live == "1.1"
+    by_hand(engine)
+
+
+def by_hand(engine: Engine) -> None:
+    """After a way back by plain Pulumi the next one has to name its release: the one that was left is never chosen."""
+    engine.release("1.0", web={"A": "007"})
+    assert engine.up().ok
+    (why,) = told(engine, "plan")["refusals"]
+    assert (
+        why
+        == f"'{told(engine, 'status')['live']['id']}' is live since somebody went back to it: to go back further, name a release with --to"
+    )
 
 
 def then_written_down(engine: Engine) -> None:

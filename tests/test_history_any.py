@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.core.rollback.past import BACK, aim, release_id
+from sluice.core.rollback.block import release_id
+from sluice.core.rollback.course import BACK
 from sluice.core.update import Outcome, Update
 from sluice.history.pulumi import Pulumi
 from sluice.history.stack import Stack
@@ -42,6 +43,7 @@ def back(world: World) -> None:
     past = [one for one in world.records[1:] if one.id in world.proving]
     if live and past:
         world.update(world.proving[past[0].id], "good")
+        world.left.add(live.id)
         world.updates[0] = world.updates[0].model_copy(update={"message": f"{BACK}{live.id} to {past[0].id}"})
 
 
@@ -106,17 +108,5 @@ def test_any_history(events: list[tuple[str, str]], configured: str, packed: boo
     assert all(release_id(past.config) == past.id for past in seen.pasts if past.config)
     if "gone" not in {how for _, how in events}:
         assert {past.id: past.config for past in seen.pasts} == {record.id: world.proving[record.id] for record in world.records}
-    chosen(seen, world)
-
-
-def chosen(seen: Stack, world: World) -> None:
-    """Check the target by the world's own list: nothing proven is newer but what is left, was gone back from, or is under way."""
-    target = seen.aim.target
-    if target is None:
-        return
-    ids = [record.id for record in world.records]
-    newer = set(ids[: ids.index(target.id)])
-    gone = {one.message.removeprefix(BACK).split(" ")[0] for one in world.updates if one.message.startswith(BACK)}
-    assert target.id != seen.aim.failing
-    assert newer <= {seen.aim.failing, *gone} or target.id == seen.configured
-    assert aim(seen.pasts, seen.updates, seen.configured) == seen.aim
+        world.check(seen.aim, seen.configured)
+    assert seen.aim.target is None or seen.aim.target.id != seen.aim.failing

@@ -34,7 +34,7 @@ def stack(rollout: Any = None, configured: str = '{"version":"2.0"}') -> Stack:
 
 
 def id_of(block: str) -> str:
-    from sluice.core.rollback.past import release_id
+    from sluice.core.rollback.block import release_id
 
     return release_id(block) or ""
 

@@ -13,7 +13,8 @@ from sluice.core.report.incident import Chapter, Incident, Item, incident
 from sluice.core.report.lines import attempts
 from sluice.core.report.report import Asked, Came, Known, Migrated, Next, Report
 from sluice.core.report.word import clock, when
-from sluice.core.rollback.past import BACK, data, release_id
+from sluice.core.rollback.block import data, release_id
+from sluice.core.rollback.course import BACK
 from sluice.core.update import Update
 
 # Runbook 001, "Post-Deployment Procedures": a retrospective "within 1 week".

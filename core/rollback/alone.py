@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sluice.core.record import Record
+from sluice.core.rollback.block import release_id
 from sluice.core.rollback.database import Action, Change, Database, Step, ahead, fits, missed, named, then
-from sluice.core.rollback.past import Past, release_id
+from sluice.core.rollback.past import Past
 from sluice.core.rollback.step import Terms, chosen, downgrade, lossy, restore
 from sluice.core.rollback.symptom import Scope
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sluice.core.record import Record
-from sluice.core.settings.parse import draft
-from sluice.core.settings.release import Release
-from sluice.core.settings.tree import RELEASE
+from sluice.core.rollback.block import release_id, version
+from sluice.core.rollback.course import BACK, course
 from sluice.core.update import Outcome, Update
 from sluice.core.value import Value
 
-# How an update says which release it goes back from: history then knows it, for whoever goes back next.
-BACK = "sluice rollback from "
 SECRET = '"secure"'
 
 
@@ -69,37 +65,9 @@ def _full(record: Record, update: Update | None) -> Record:
     return record.model_copy(update={"services": same[0].services}) if same else record
 
 
-def release_id(text: str) -> str | None:
-    """Return the id of a release from its JSON text; None when it is not one."""
-    found = draft(RELEASE, Release, data(text))
-    return None if found.problems else found.value.id
-
-
-def version(text: str) -> str | None:
-    """Return the version that a release's JSON text names."""
-    found = data(text)
-    return str(found["version"]) if isinstance(found, dict) and "version" in found else None
-
-
-def data(text: str) -> object:
-    """Read a key of config from its JSON text; one that was set as a text is JSON inside."""
-    found = json.loads(text)
-    try:
-        return json.loads(found) if isinstance(found, str) else found
-    except ValueError:
-        return found
-
-
-def left(updates: Iterable[Update]) -> dict[str, int]:
-    """Return the releases that somebody went back from, or tried to, with the last time that it began."""
-    said = [(one.message.removeprefix(BACK).split(" ")[0], one.begun) for one in updates if one.message.startswith(BACK)]
-    return {id: max(begun for other, begun in said if other == id) for id, _ in said}
-
-
-def newest(proven: Sequence[Past], *, failing: str, left: Mapping[str, int] | None = None) -> Past | None:
-    """Return the newest proven release that is neither the failing one, nor one that was gone back from and not proven since."""
-    gone = left or {}
-    return next((past for past in proven if past.id != failing and gone.get(past.id, -1) < int(past.record.at.timestamp())), None)
+def newest(proven: Sequence[Past], *, failing: str, left: Collection[str] = ()) -> Past | None:
+    """Return the newest proven release that is neither the failing one, nor among those that were left."""
+    return next((past for past in proven if past.id != failing and past.id not in left), None)
 
 
 class Aim(Value):
@@ -123,20 +91,25 @@ def aim(proven: Sequence[Past], updates: Sequence[Update], configured: str | Non
     under_way = next((past for past in proven[1:] if past.id == configured), None)
     if under_way and not (failed and tried == configured):
         return Aim(failing=live, target=under_way)
+    walked = course([one.id for one in proven], updates)
+    # Whoever wrote what serves back to config stays with it.
+    left = walked.left - {live} if configured == live else walked.left
     # Between the removal of a block and the next one there is none.
     if configured in (live, None) and failed and tried not in (None, live):
         # What failed is out of config already, and maybe not yet out of the world.
-        return _aimed(proven, updates, tried or "")
-    if configured == live and last and last.message.startswith(BACK):
+        return _aimed(proven, left, tried or "")
+    if configured == live and walked.last:
         if failed:
             # The way back to what serves has not come to its end: it goes on.
-            return Aim(failing=last.message.removeprefix(BACK).split(" ")[0], target=proven[0])
+            return Aim(failing=walked.last, target=proven[0])
         return Aim(failing=live, why=f"'{live}' is live since somebody went back to it: to go back further, name a release with --to")
-    return _aimed(proven, updates, configured or live)
+    return _aimed(proven, left, configured or live)
 
 
-def _aimed(proven: Sequence[Past], updates: Sequence[Update], failing: str) -> Aim:
-    found = newest(proven, failing=failing, left=left(updates))
+def _aimed(proven: Sequence[Past], left: Collection[str], failing: str) -> Aim:
+    known = [one.id for one in proven]
+    # Of what was never live the way back is to stay with what serves, also where somebody wanted to leave that before.
+    found = newest(proven, failing=failing, left=left if failing in known else {*left} - {*known[:1]})
     return Aim(failing=failing, target=found, why="" if found else _nowhere(proven, failing))
 
 
