@@ -20,7 +20,7 @@ from sluice.core.rollback.database import Change, Database, Saved, ahead, fits, 
 from sluice.core.rollback.past import Past
 from sluice.core.store import Store
 from sluice.history.stack import Stack
-from sluice.systems import alembic_tree, migration_facts, migrations, shelf
+from sluice.systems import alembic_tree, migration_facts, migrations, recover_way, shelf
 
 
 def look(stack: Stack, target: Past, *, restore: bool = False, named: Collection[str] = ()) -> list[Database]:
@@ -103,12 +103,14 @@ def _saved(stack: Stack, store: Store, wanted: Sequence[str], named: Collection[
 def _one(store: Store, backup: Backup, now: dict[str, int], system: str) -> Saved:
     then = backup.manifest.rows
     foreign = [] if backup.manifest.system == system else [f"is from system {backup.manifest.system}, and the server is system {system}"]
+    problems = [*foreign, *shelf.check(store, backup)]
     return Saved(
         id=backup.id,
         revision=backup.manifest.revision or "",
         made_at=backup.manifest.made_at,
         verified=backup.verified,
         written={table: now.get(table, 0) - then.get(table, 0) for table in {**then, **now}},
-        problems=[*foreign, *shelf.check(store, backup)],
+        problems=problems,
+        spoiled=[] if problems else recover_way.strange(store, backup),
         took=backup.drilled.rto if backup.drilled else None,
     )

@@ -23,7 +23,7 @@ from sluice.systems.drill import drill
 from sluice.systems.lock import Lock, connect, held, maintained
 from sluice.systems.outlook import since
 from sluice.systems.recover_undo import STEP, Log, left, undone
-from sluice.systems.recover_way import WAIT, Terms, Way, begin, changes, fit, kept, ready, result, spent, tell, told
+from sluice.systems.recover_way import WAIT, Terms, Way, begin, changes, fit, kept, ready, result, spent, spoiled, tell, told
 from sluice.systems.swap import LIMIT, swap
 
 
@@ -156,7 +156,7 @@ def _locked(way: Way) -> Iterator[Lock]:
 
 def _place(lock: Lock, way: Way, restore: Restore, lines: list[str], *, proved: bool) -> Restored:
     if not proved and (found := changes(way.copy, way.backup.manifest, lock.check)):
-        raise BackupFailed(f"the copy '{way.copy.dbname}' is no longer what backup {way.backup.id} holds", found)
+        raise BackupFailed(spoiled(way.store, way.backup), found)
     late = open_copy(way.copy)
     lock.check()
     _analyze(way.copy)

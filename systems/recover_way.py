@@ -13,6 +13,7 @@ from sluice.core.backup.manifest import Backup, Manifest, scratch
 from sluice.core.backup.rule import differs
 from sluice.core.backup.schema import digest
 from sluice.core.clock import Clock, SystemClock
+from sluice.core.diagnosis.finding import psql
 from sluice.core.errors import Refused, RestoreFailed, Unreachable
 from sluice.core.restore.order import Order, Restore, Restored
 from sluice.core.restore.rule import Scene, refusals
@@ -20,7 +21,7 @@ from sluice.core.store import Store
 from sluice.systems import restore_table as table
 from sluice.systems.belonging import put, setting
 from sluice.systems.copy import drop
-from sluice.systems.lock import Lock
+from sluice.systems.lock import Lock, maintained
 from sluice.systems.outlook import outlook
 from sluice.systems.postgres import primary
 from sluice.systems.recover_undo import STEP, Log, mend
@@ -129,7 +130,7 @@ def kept(lock: Lock, way: Way) -> bool:
     """Say whether a copy is there that can be taken as it is; one that a dead restore has left half made is dropped."""
     if oid(lock.connection, way.copy.dbname) is None:
         return False
-    ours = table.there(lock.connection) and table.maker(lock.connection, way.store.dbname, way.copy.dbname)
+    ours = _ours(lock.connection, way.store, way.copy)
     if ours and busy(lock.connection, way.copy.dbname):
         drop(lock.connection, way.copy.dbname)
         return False
@@ -137,9 +138,32 @@ def kept(lock: Lock, way: Way) -> bool:
     if found and ours:
         drop(lock.connection, way.copy.dbname)
     elif found:
-        more = f"the copy '{way.copy.dbname}' is there and not what backup {way.backup.id} holds: drop it when nobody needs it"
-        raise Refused([more, *found], headline=_headline(way.store))
+        raise Refused([spoiled(way.store, way.backup), *found], headline=_headline(way.store))
     return not found
+
+
+def _ours(connection: psycopg.Connection[Any], store: Store, copy: Store) -> bool:
+    return table.there(connection) and table.maker(connection, store.dbname, copy.dbname)
+
+
+def strange(store: Store, backup: Backup) -> list[str]:
+    """Return how the copy that a backup's drill has kept is no longer what that holds, first what to do: a restore would be refused.
+
+    A copy that is gone is made anew, and so is one that a dead restore has left.
+    """
+    copy = store.at(scratch(store.dbname, backup.id))
+    with told(store), maintained(store, STEP) as connection:
+        if oid(connection, copy.dbname) is None or _ours(connection, store, copy):
+            return []
+        found = changes(copy, backup.manifest, lambda: None)
+    return [spoiled(store, backup), *found] if found else []
+
+
+def spoiled(store: Store, backup: Backup) -> str:
+    """Say that a copy does not take the place, and what to do."""
+    name = scratch(store.dbname, backup.id)
+    drop = psql(store.at("postgres"), f'drop database "{name}"')
+    return f"the copy '{name}' is not what backup {backup.id} holds, from which it is made anew once it is gone: {drop}"
 
 
 def changes(copy: Store, manifest: Manifest, look: Callable[[], None]) -> list[str]:

@@ -112,6 +112,15 @@ def test_restore():
     assert without.refusals == ["shop: '2_x' has no way back, and no good backup is at '1'; 'b3': dump: is gone; 'b2': was never restored"]
 
 
+def test_spoiled():
+    """A copy that would take the place and is not what its backup holds stops the restore: an older backup would lose more."""
+    spoiled = Saved(id="b9", revision="1", made_at=90, verified=True, spoiled=["the copy 'x' is not what it holds", "table a: gone"])
+    found = made(change("2", "contract", "restore-only"), backups=[spoiled, GOOD])
+    assert found.refusals == ["shop: the copy 'x' is not what it holds; table a: gone"]
+    assert made(backups=[spoiled, GOOD], backup_ids=["b9"]).refusals == found.refusals
+    assert made(backups=[spoiled, GOOD], backup_ids=["b1"]).action is Action.RESTORE
+
+
 def test_newest():
     """A newer backup that the code runs with loses less."""
     newer = Saved(id="b9", revision="2", made_at=90, verified=True)

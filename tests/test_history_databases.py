@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sluice.core.backup.manifest import Backup
+from sluice.core.backup.manifest import Backup, scratch
+from sluice.core.diagnosis.finding import psql
 from sluice.core.errors import Refused
 from sluice.core.migration.file import folder
 from sluice.core.migration.history import plan as way
@@ -102,8 +104,22 @@ def test_databases(store: Store, tmp_path: Path):
     assert "table public.a: 2 rows more than in it" in found.steps[0].loses
     assert found.steps[0].seconds == load(tmp_path / "shelf")[0].drilled.rto  # type: ignore[union-attr]
 
+    kept_copy(seen, target, store, saved)
     (Path(saved.folder) / saved.manifest.dump).write_bytes(b"cut")
     assert "no good backup is at '1' or '2'" in decided(seen, target).refusals[0]
+
+
+def kept_copy(seen: Stack, target: Past, store: Store, saved: Backup) -> None:
+    """The copy that would take the place and is not what the backup holds is told before anything is touched, with the next command; one
+    that is gone is made anew."""
+    copy = store.at(scratch(store.dbname, saved.id))
+    with connect(copy) as connection:
+        connection.execute("insert into a values (3)")
+    drop = psql(store.at("postgres"), f'drop database "{copy.dbname}"')
+    why = f"the copy '{copy.dbname}' is not what backup {saved.id} holds, from which it is made anew once it is gone: {drop}"
+    assert decided(seen, target).refusals == [f"{store.dbname}: {why}; table public.a: 1 rows in the copy, 0 in the manifest"]
+    assert subprocess.run(drop, shell=True, capture_output=True, check=False).returncode == 0  # noqa: S602
+    assert decided(seen, target).action is Action.RESTORE
 
 
 @pytest.mark.embedded

@@ -271,8 +271,11 @@ def test_edited(store: Store, saved: Backup):
     one(copy, "insert into orders (note) values ('edited') returning id")
     with pytest.raises(BackupFailed) as caught:
         from_copy(store, saved, order(saved), log=quiet)
+    connect_as = f"-h {store.host} -p {store.port} -U {store.user} -d postgres"
+    drop = f"PGPASSFILE={store.passfile} {store.tools}/psql {connect_as} -c 'drop database \"{copy.dbname}\"'"
+    why = f"the copy '{copy.dbname}' is not what backup {saved.id} holds, from which it is made anew once it is gone: {drop}"
     assert str(caught.value) == (
-        f"the copy '{copy.dbname}' is no longer what backup {saved.id} holds\n"
+        f"{why}\n"
         "  - table public.orders: 5001 rows in the copy, 5000 in the manifest\n"
         "  - sequence public.orders_id_seq: 5001 in the copy, 5000 in the manifest"
     )
@@ -280,7 +283,7 @@ def test_edited(store: Store, saved: Backup):
         from_backup(store, saved, order(saved, "n2"), log=quiet)
     assert str(refused.value).splitlines()[:2] == [
         f"'{store.dbname}' is not restored, nothing was touched:",
-        f"  - the copy '{copy.dbname}' is there and not what backup {saved.id} holds: drop it when nobody needs it",
+        f"  - {why}",
     ]
     assert one(copy, "select count(*) from orders") == 5001
     assert asides(store) == []

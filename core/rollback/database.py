@@ -43,7 +43,8 @@ class Change(Value):
 
 class Saved(Value):
     """A backup on the shelf. `written` is how many rows more each table has now, those with fewer below zero: updates and rows that
-    were replaced are in no count. `problems` is what is wrong with it; `took` how long its drill restored it, in seconds."""
+    were replaced are in no count. `problems` is what is wrong with it, `spoiled` with the copy of it that is there, which would take the
+    database's place; `took` how long its drill restored it, in seconds."""
 
     id: str
     revision: str
@@ -51,6 +52,7 @@ class Saved(Value):
     verified: bool
     written: dict[str, int] = {}
     problems: list[str] = []
+    spoiled: list[str] = []
     took: float | None = None
 
     @property

@@ -155,5 +155,8 @@ def chosen(database: Database, record: Record, told: Mapping[str, Any], backup: 
 
 
 def _restored(told: Mapping[str, Any], backup: Saved, why: str, refuse: bool) -> Step:
+    if backup.spoiled:
+        # An older backup would lose more, and this one is good.
+        return Step(**told, action=Action.REFUSE, backup=backup.id, why="; ".join(backup.spoiled))
     told = {**told, "target": backup.revision or told["target"], "seconds": backup.took}
     return Step(**told, action=Action.RESTORE, backup=backup.id, refuse=refuse, loses=written(backup), why=why)
