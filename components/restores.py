@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pulumi
 from sluice.core.database import Database
 from sluice.core.errors import SluiceError
 from sluice.core.settings.restore import Instruction
+from sluice.systems import begun
 
 if TYPE_CHECKING:
     from sluice.systems.asked import Asked
@@ -21,6 +22,11 @@ Wires = Sequence[Mapping[str, Any]]
 def news(instructions: Wires, databases: Wires, folder: str) -> bool:
     """Say whether there is something to be done: a server knows which of them are done."""
     return any(_read(instructions, [Database.read(one) for one in databases], folder))
+
+
+def left(databases: Collection[str], folder: str) -> bool:
+    """Say whether a restore of one of these was begun and not brought to its end: nobody may be able to write to it."""
+    return any(begun.noted(folder, name) for name in databases)
 
 
 def explain(instructions: Wires, databases: Wires, folder: str, release: pulumi.Resource, *, moves: bool, settled: bool) -> set[str]:

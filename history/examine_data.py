@@ -68,6 +68,7 @@ def server(scene: Scene) -> list[Finding]:
         *judge.slots(store, seen.slots),
         *judge.age(store, seen.ages),
         *judge.locks(store, seen.holders, HELD),
+        *data.writes(store, list(scene.seen.stores), seen.closed, seen.restores, [one.database for one in seen.holders]),
         machine.clock(time.time() - seen.clock),
         *data.beside(store, list(scene.seen.stores), seen.sizes, _shelf(scene), seen.asides, time.time()),
     ]

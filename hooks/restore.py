@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -29,8 +29,8 @@ class RestoreProvider(Hook):
     told = ("lines",)
 
     def diff(self, _id: str, _olds: Any, _news: Any) -> DiffResult:
-        """Report a change while the release is not settled, and where a settled one has a new instruction."""
-        return DiffResult(changes=unknown(_news) or due(_olds, _news) or bool(_new(_olds, _news)))
+        """Report a change while the release is not settled, and where a settled one has a new instruction, or was left with a dead one."""
+        return DiffResult(changes=unknown(_news) or due(_olds, _news) or bool(_new(_olds, _news)) or _left(_news))
 
     def rest(self, props: Props) -> Props:
         """Carry out nothing: the live release still writes to what would be put back."""
@@ -42,16 +42,22 @@ class RestoreProvider(Hook):
 
         asked = _open(props)
         mine = [one for one in asked if _turn(one, props)]
-        lines = [line for one in mine for line in _restore(one, int(props.get("jobs") or 1))]
+        lines = [line for one in mine for line in _restore(one, props)]
         _well(props)
         if props.get("turn") != "after":
-            lines += [line for one in props["databases"] for line in _aside(Database.read(one), props)]
+            waits = {one.database.name for one in asked if one not in mine} | _others(props)
+            lines += [line for one in props["databases"] for line in _aside(Database.read(one), props, waits)]
         # What waits for its turn is done in this update too, or the release is not settled.
         return {"done": sorted(_wanted(props)), "lines": lines}
 
 
 def _wanted(props: Props) -> set[str]:
     return {_key(one) for one in props["instructions"] if one["release"] == props["release"]}
+
+
+def _others(props: Props) -> set[str]:
+    """Return the databases that another release is asked to restore: it may have died on the way, and goes on."""
+    return {one["database"] for one in props["instructions"] if one["release"] != props["release"]}
 
 
 def _key(one: Mapping[str, Any]) -> str:
@@ -61,6 +67,14 @@ def _key(one: Mapping[str, Any]) -> str:
 def _new(olds: Props, news: Props) -> set[str]:
     """Return this release's instructions that were not carried out yet, as far as state knows."""
     return _wanted(news) - set(olds.get("done") or [])
+
+
+def _left(news: Props) -> bool:
+    """Say whether a restore of one of its databases was begun and not ended: the first turn puts back what it has changed."""
+    from sluice.systems import begun
+
+    names = {one["store"]["dbname"] for one in news["databases"]} - _others(news)
+    return news.get("turn") != "after" and any(begun.noted(news["folder"], name) for name in names)
 
 
 def _open(props: Props) -> list[Asked]:
@@ -97,11 +111,14 @@ def _turn(one: Asked, props: Props) -> bool:
     return props.get("turn") != "before" or not asked.later(one, moves=moves, settled=settled)
 
 
-def _restore(one: Asked, jobs: int) -> list[str]:
+def _restore(one: Asked, props: Props) -> list[str]:
     from sluice.hooks.stop import Stop, WatchedClock
+    from sluice.systems import begun
 
     said: list[str] = []
-    done = one.run(jobs=jobs, clock=WatchedClock(Stop()), log=said.append)
+    begun.note(props["folder"], one.database.name)
+    done = one.run(jobs=int(props.get("jobs") or 1), clock=WatchedClock(Stop()), log=said.append)
+    begun.forget(props["folder"], one.database.name)
     return [f"{one.database.name}: {line}" for line in (*said, *done.lines[-1:])]
 
 
@@ -116,20 +133,21 @@ def _well(props: Props) -> None:
     gate.wait(gate.rules(asked), WatchedClock(Stop()))
 
 
-def _aside(database: Database, props: Props) -> Sequence[str]:
+def _aside(database: Database, props: Props, waits: Collection[str]) -> Sequence[str]:
     """Put back what a dead restore has left that nobody asks for any more, drop what config says that nobody needs, and say what is still
-    there."""
+    there; `waits`: the databases whose restore has its turn later."""
     from sluice.core.errors import SluiceError
     from sluice.hooks.stop import Stop, WatchedClock
-    from sluice.systems import recover
+    from sluice.systems import begun, recover
 
     # The turn of what is asked for may come after this one.
     asked = [one["aside"] for one in props["instructions"] if one.get("aside")]
     said: list[str] = []
     try:
         # It may have refused writes, and would for ever.
-        if not any(one["database"] == database.name for one in props["instructions"]):
+        if database.name not in waits:
             recover.mend(database.store, clock=WatchedClock(Stop()), log=said.append)
+            begun.forget(props["folder"], database.name)
         gone = recover.retire(database.store, props["keep"], asked=asked) if props.get("keep") else []
         lines = [*said, *(f"{one.line}: dropped" for one in gone), *(one.line for one in recover.asides(database.store))]
     except SluiceError as error:

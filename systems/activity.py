@@ -12,11 +12,11 @@ from psycopg import sql
 
 from sluice.core.diagnosis.server import Holder, Session, Slot, Statement
 from sluice.core.errors import Unreachable
-from sluice.core.restore.order import Aside
+from sluice.core.restore.order import Aside, Restore
 from sluice.core.store import Store, key
+from sluice.systems import restore_table
 from sluice.systems.lock import MAINTENANCE, connect
 from sluice.systems.postgres import primary
-from sluice.systems.restore_table import asides
 
 STEP = "doctor"
 # Of a session that this role may not look into, state and query are null.
@@ -52,6 +52,11 @@ HOLDER = f"""
         and l.database = (select oid from pg_database where datname = '{MAINTENANCE}')
         and l.classid::bigint = (%(key)s::bigint >> 32) & 4294967295 and l.objid::bigint = %(key)s::bigint & 4294967295
 """
+# The whole database's own setting; a role's is that role's.
+CLOSED = """
+    select d.datname from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase cross join unnest(s.setconfig) one
+    where s.setrole = 0 and one like 'default\\_transaction\\_read\\_only=%' and split_part(one, '=', 2)::bool
+"""
 # One that is being built right now is not valid either.
 INVALID = """
     select format('%I.%I', n.nspname, c.relname), format('%I.%I', n.nspname, t.relname)
@@ -72,7 +77,10 @@ ALEMBIC = "select to_regclass('alembic_version') is not null"
 
 @dataclass(frozen=True)
 class Activity:
-    """A server at one moment: `most` connections, `clock` in seconds since the epoch; by database its bytes and its age in transactions."""
+    """A server at one moment: `most` connections, `clock` in seconds since the epoch; by database its bytes and its age in transactions.
+
+    `closed` are the databases that refuse writes, by a setting of their own; `restores` those that have begun and not ended.
+    """
 
     sessions: list[Session]
     most: int
@@ -82,6 +90,8 @@ class Activity:
     ages: dict[str, int]
     holders: list[Holder]
     asides: list[Aside]
+    closed: list[str]
+    restores: list[Restore]
 
 
 def look(store: Store, databases: list[str], *, timeout: float) -> Activity:
@@ -89,6 +99,7 @@ def look(store: Store, databases: list[str], *, timeout: float) -> Activity:
     with _asked(store, timeout) as connection:
         most, clock = _all(connection, MOST)[0]
         found = _all(connection, DATABASES)
+        put, begun = _restores(store, databases, timeout) if MAINTENANCE in {name for name, *_ in found} else ([], [])
         return Activity(
             sessions=[Session(*row) for row in _all(connection, SESSIONS)],
             most=most,
@@ -97,13 +108,20 @@ def look(store: Store, databases: list[str], *, timeout: float) -> Activity:
             sizes={name: size for name, size, _ in found},
             ages={name: age for name, _, age in found},
             holders=[one for name in databases for one in _holders(connection, name)],
-            asides=_asides(store, databases, timeout) if MAINTENANCE in {name for name, *_ in found} else [],
+            asides=put,
+            closed=[name for (name,) in _all(connection, CLOSED)],
+            restores=begun,
         )
 
 
-def _asides(store: Store, databases: list[str], timeout: float) -> list[Aside]:
+def _restores(store: Store, databases: list[str], timeout: float) -> tuple[list[Aside], list[Restore]]:
     with _asked(store.at(MAINTENANCE), timeout) as connection:
-        return [one for name in databases for one in asides(connection, name)]
+        if not restore_table.there(connection):
+            return [], []
+        return (
+            [one for name in databases for one in restore_table.asides(connection, name)],
+            [one for name in databases for one in restore_table.unfinished(connection, name)],
+        )
 
 
 def holders(store: Store, *, timeout: float) -> list[Holder]:

@@ -11,14 +11,14 @@ import psycopg
 from sluice.core.backup.manifest import scratch
 from sluice.core.clock import Clock
 from sluice.core.errors import Interrupted, Refused
-from sluice.core.restore.order import Restore
+from sluice.core.restore.order import READONLY, Restore
 from sluice.core.store import Store
 from sluice.systems import restore_table as table
 from sluice.systems.aside import protect, quiet
 from sluice.systems.belonging import put
 from sluice.systems.lock import Lock, connect, held
 from sluice.systems.postgres import primary
-from sluice.systems.swap import READONLY, oid
+from sluice.systems.swap import oid
 
 STEP = "restore"
 Log = Callable[[str], object]

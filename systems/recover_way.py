@@ -15,7 +15,7 @@ from sluice.core.backup.schema import digest
 from sluice.core.clock import Clock, SystemClock
 from sluice.core.diagnosis.finding import psql
 from sluice.core.errors import Refused, RestoreFailed, Unreachable
-from sluice.core.restore.order import Order, Restore, Restored
+from sluice.core.restore.order import READONLY, Order, Restore, Restored
 from sluice.core.restore.rule import Scene, refusals
 from sluice.core.store import Store
 from sluice.systems import restore_table as table
@@ -27,7 +27,7 @@ from sluice.systems.postgres import primary
 from sluice.systems.recover_undo import STEP, Log, mend
 from sluice.systems.shape import shape
 from sluice.systems.source import SYSTEM, reading
-from sluice.systems.swap import LIMIT, READONLY, busy, end, oid
+from sluice.systems.swap import LIMIT, busy, end, oid
 
 POLL = 0.05
 WAIT = 60.0

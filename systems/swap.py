@@ -20,7 +20,7 @@ from psycopg import sql
 
 from sluice.core.clock import Clock
 from sluice.core.errors import RestoreFailed
-from sluice.core.restore.order import Restore, aside
+from sluice.core.restore.order import READONLY, Restore, aside
 from sluice.systems import restore_table as table
 from sluice.systems.belonging import carry, put
 from sluice.systems.lock import Lock, maintained
@@ -29,7 +29,6 @@ from sluice.systems.postgres import primary
 # For as long may writes be refused; runbook 004 has minutes.
 LIMIT = 2.0
 POLL = 0.02
-READONLY = "default_transaction_read_only"
 # An autovacuum worker gives way to the rename by itself, and only a superuser may end one.
 OTHERS = "from pg_stat_activity where datid = %s and pid <> pg_backend_pid() and coalesce(backend_type, '') <> 'autovacuum worker'"
 END = f"select pg_terminate_backend(pid) {OTHERS}"

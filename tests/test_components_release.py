@@ -24,6 +24,7 @@ from sluice.core.requirement import Requirement
 from sluice.core.settings import parse
 from sluice.core.spec import Spec
 from sluice.core.version import Version
+from sluice.systems import begun
 from tests.fixtures.mock import SPLIT, Runtime, World
 
 NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)
@@ -357,6 +358,21 @@ def test_a_restore_of_the_live_release(shop: Shop, world: World):
     assert "restore" not in world["shop-preflight"].inputs
     # What speaks against it the hook says; and where there is something new, what it says is heard.
     assert world.said == 2 * ["shop: nothing"]
+
+
+def test_a_restore_that_was_given_up(shop: Shop, world: World, tmp_path: Path):
+    """Where a restore was begun and not ended, a settled release hands its databases to the first turn, and what that says is heard."""
+    runtime, live = Runtime(), shop.stack("1", proven=[shop.record("1")])
+    runtime.backups = pulumi.Output.from_input(str(tmp_path))
+    begun.note(str(tmp_path), "another")
+    begun.note(str(tmp_path), "shop")
+    shop.release(live, runtime=runtime)
+    given = {turn: world[f"shop-restore-{turn}-swap"].inputs["databases"] for turn in ("before", "after")}
+    assert ([one["store"]["dbname"] for one in given["before"]], given["after"]) == (["shop"], [])
+    assert world.said == ["shop: nothing"]
+    begun.forget(str(tmp_path), "shop")
+    shop.release(live, runtime=runtime)
+    assert world["shop-restore-before-swap"].inputs["databases"] == []
 
 
 def test_gates(shop: Shop, world: World):

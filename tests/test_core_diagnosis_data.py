@@ -8,7 +8,7 @@ from sluice.core.backup.manifest import Backup, scratch
 from sluice.core.diagnosis import data
 from sluice.core.diagnosis.finding import MIB, State
 from sluice.core.migration.row import State as Way
-from sluice.core.restore.order import Aside
+from sluice.core.restore.order import Aside, Restore
 from sluice.core.store import Store
 from tests.test_core_backup_manifest import drilled, manifest
 from tests.test_core_migration_states import row
@@ -86,6 +86,31 @@ def test_beside():
     assert found[2].next == f"psql -h db -p 5432 -U app -d postgres -c 'drop database \"{old}\"'"
     (late,) = data.beside(STORE, ["shop"], {aside: MIB}, [], [put], NOW + 8 * 86400)
     assert (late.state, late.cause) == (State.WARNING, "it is kept until somebody drops it")
+
+
+RESTORE = Restore(database="shop", nonce="n1", backup=FIRST, copy_=scratch("shop", FIRST), refused=True)
+GOES = f"while 'shop' goes back to '{FIRST}' ('n1')"
+DEAD = "its deployer died; the next update goes on with it, or puts back what it has changed where config no longer asks for it"
+LEFT = f"{GOES}, expected a restore that ends: {DEAD}; run: pulumi up"
+HAND = "refused, by default_transaction_read_only, expected taken: a person has set it: no restore is on its way; run: "
+RESET = "psql -h db -p 5432 -U app -d postgres -c 'alter database \"shop\" reset default_transaction_read_only'"
+
+
+@pytest.mark.parametrize(
+    ("closed", "restores", "busy", "told"),
+    [
+        ([], [], [], []),
+        (["another"], [], [], []),
+        (["shop"], [RESTORE], ["shop"], [("ok", f"refused, {GOES}")]),
+        (["shop"], [RESTORE], ["users"], [("problem", f"refused, {LEFT}")]),
+        ([], [RESTORE], [], [("warning", f"taken, {LEFT}")]),
+        (["shop"], [], ["shop"], [("warning", HAND + RESET)]),
+    ],
+)
+def test_writes(closed: list[str], restores: list[Restore], busy: list[str], told: list[tuple[str, str]]):
+    """A database that refuses writes is told, and who has left it so: a restore that died, or a person; and a restore that did not end."""
+    found = data.writes(STORE, ["shop", "users"], closed, restores, busy)
+    assert [(one.state.value, one.line) for one in found] == [(state, f"writes to 'shop': {line}") for state, line in told]
 
 
 def test_backups():

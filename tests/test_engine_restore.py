@@ -16,6 +16,7 @@ import pytest
 
 from sluice.runtimes.process.folder import Folder
 from tests.fixtures.engine import Engine, checkout
+from tests.fixtures.sluice import sluice
 from tests.test_engine_migrations import OFF, USERS, ask, backups, databases, history, register, released
 from tests.test_engine_older import reasons
 
@@ -185,10 +186,7 @@ def test_killed(redcube: Engine, moment: str):
         "swapped": f"select from sluice_restore where nonce = '{nonce}' and state = 'swapped'",
     }[moment]
     with redcube.updating() as child:
-        deadline = time.monotonic() + 60
-        while not maintenance(redcube, reached):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(redcube, reached)
         os.killpg(child.pid, signal.SIGKILL)
     redcube.cancel()
     assert emails(redcube) in (before, ["ada"])
@@ -198,6 +196,42 @@ def test_killed(redcube: Engine, moment: str):
     assert [state for one, state in restores(redcube) if one == nonce] == ["swapped"]
     register(redcube, f"{moment}@example.org")
     assert redcube.up("--expect-no-changes").ok
+
+
+def until(engine: Engine, reached: str) -> None:
+    """Wait until the server has a row for that."""
+    deadline = time.monotonic() + 60
+    while not maintenance(engine, reached):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_given_up(redcube: Engine):
+    """A restore of the live release is given up that was killed, with its hooks, after it had refused writes: doctor says so, and the next
+    `up`, which is asked for nothing, lets writes in again, once."""
+    before, given = emails(redcube), redcube.config["sluice:rollout"].get("restore", [])
+    instruct(redcube, "given-up", id(redcube), backup=backups(redcube)[0].id, refuse=True)
+    with redcube.updating() as child:
+        until(redcube, "select from sluice_restore where nonce = 'given-up' and refused")
+        redcube.kill(child)
+    redcube.cancel()
+    redcube.rollout(restore=given)
+    assert ask(redcube, USERS, "show default_transaction_read_only") == [("on",)]
+    (found,) = writes(redcube)
+    assert (found["state"], found["next"]) == ("problem", "pulumi up")
+    assert re.match(rf"refused, while '{USERS}' goes back to '.*' \('given-up'\)$", found["seen"])
+    result = redcube.up()
+    assert result.ok, result.out
+    assert f"{USERS}: '{USERS}' takes writes again" in result.out
+    register(redcube, "frank@example.org")
+    assert (emails(redcube), writes(redcube)) == ([*before, "frank"], [])
+    assert redcube.up("--expect-no-changes").ok
+
+
+def writes(engine: Engine) -> list[dict[str, str]]:
+    """Return what doctor says of a database that takes no writes."""
+    found: list[dict[str, str]] = json.loads(sluice(engine, "doctor", "--json").out)
+    return [one for one in found if one["what"] == f"writes to '{USERS}'"]
 
 
 def test_code_first(redcube: Engine):

@@ -254,6 +254,28 @@ def test_given_up(store: Store, saved: Backup):
     assert run(given)["lines"] == []
 
 
+def test_given_up_by_the_live_release(store: Store, saved: Backup, monkeypatch: pytest.MonkeyPatch):
+    """A settled release that asks for nothing any more looks at what a restore of it has left, and for one more time at nothing; also
+    where another instruction for that database, which is done, is still in config."""
+    live = props(store, saved) | {"settled": True}
+    state = run(live)
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise SystemExit
+
+    asked = [*live["instructions"], {**live["instructions"][0], "nonce": "n2", "refuse": True}]
+    with monkeypatch.context() as patch:
+        patch.setattr("sluice.systems.recover._place", dies)
+        with pytest.raises(SystemExit):
+            run({**live, "instructions": asked})
+    assert one(store, "show default_transaction_read_only") == "on"
+    assert not diff(state, {**live, "turn": "after"})
+    assert diff(state, {**live, "turn": "before"})
+    assert f"{store.dbname}: '{store.dbname}' takes writes again" in run({**live, "turn": "before"})["lines"]
+    assert one(store, "show default_transaction_read_only") == "off"
+    assert not diff(state, {**live, "turn": "before"})
+
+
 def test_asked_for(store: Store, saved: Backup):
     """What was put aside long ago is not dropped before the turn of an instruction that asks for it."""
     run(props(store, saved))
@@ -290,4 +312,8 @@ def test_diff(settled: bool, done: list[str], release: str, changes: bool):
     """A settled release looks only at an instruction of its own that is new."""
     asked = {"release": release, "nonce": "n1", "database": "shop", "backup": "b"}
     news = {"release": "r1", "settled": settled, "databases": [], "folder": "", "instructions": [asked]}
-    assert RestoreProvider().diff("r1", {"release": "r1", "done": done}, news).changes is changes
+    assert diff({"release": "r1", "done": done}, news) is changes
+
+
+def diff(olds: dict[str, Any], news: dict[str, Any]) -> bool:
+    return bool(RestoreProvider().diff("r1", olds, news).changes)

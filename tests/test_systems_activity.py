@@ -12,9 +12,10 @@ import psycopg
 import pytest
 
 from sluice.core.errors import Unreachable
+from sluice.core.restore.order import Order
 from sluice.core.store import Store
-from sluice.systems import activity
-from sluice.systems.lock import held
+from sluice.systems import activity, restore_table
+from sluice.systems.lock import held, maintained
 from tests.fixtures.front import free
 from tests.fixtures.postgres import NOBODY, Postgres
 from tests.fixtures.store import connect, databases, named
@@ -58,7 +59,7 @@ def test_server(store: Store):
         connection.execute("drop database if exists sluice_maintenance with (force)")
     seen = activity.look(store, [store.dbname], timeout=LIMIT)
     assert seen.most == 17
-    assert (seen.holders, seen.asides, seen.slots) == ([], [], [])
+    assert (seen.holders, seen.asides, seen.slots, seen.closed, seen.restores) == ([], [], [], [], [])
     assert seen.sizes[store.dbname] > 2**20
     assert seen.ages[store.dbname] > 0
     assert "sluice_maintenance" not in databases(store)
@@ -71,6 +72,24 @@ def test_holder(store: Store):
         assert (one.database, one.pid, one.name, one.address) == (store.dbname, lock.pid, "sluice backup", "127.0.0.1")
         assert [each.pid for each in activity.holders(store, timeout=LIMIT)] == [lock.pid]
     assert activity.holders(store, timeout=LIMIT) == []
+
+
+@pytest.mark.parametrize(("value", "closed"), [("on", True), ("TRUE", True), ("off", False)])
+def test_closed(store: Store, value: str, closed: bool):
+    """A database that refuses writes is told, unless that is only so for one role; and so is a restore that has begun and not ended."""
+    order = Order(nonce="n1", backup="b1")
+    with connect(store) as connection, maintained(store, "test") as beside:
+        connection.execute(f"alter database {store.dbname} set default_transaction_read_only = {value}")
+        connection.execute(f"alter role guest in database {store.dbname} set default_transaction_read_only = on")
+        restore_table.prepare(beside)
+        begun = restore_table.begin(beside, store.dbname, order, "copy", made=True)
+        try:
+            seen = activity.look(store, [store.dbname, "other"], timeout=LIMIT)
+        finally:
+            restore_table.leave(beside, begun)
+            connection.execute(f"alter role guest in database {store.dbname} reset default_transaction_read_only")
+        assert activity.look(store, [store.dbname], timeout=LIMIT).restores == []
+    assert (store.dbname in seen.closed, [one.nonce for one in seen.restores]) == (closed, ["n1"])
 
 
 def test_indexes(store: Store):

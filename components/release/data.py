@@ -55,10 +55,11 @@ class Data:
         on, keep = self.on, self.on.rollout.aside.keep
         if not self.server:
             return after
+        databases, heard = self._asked(turn)
         return Restore(
             f"{on.name}-{role}",
             **on.step,
-            databases=self.each() if on.instructions else self.wanted(),
+            databases=databases,
             folder=on.runtime.backups,
             instructions=on.instructions,
             turn=turn,
@@ -67,18 +68,27 @@ class Data:
             keep=None if keep is None else max(keep, on.rollout.window.total_seconds()),
             checks=checks,
             deadline=on.rollout.deadlines.health,
-            heard=self._heard(),
+            heard=heard,
             # A settled release is restored too, when somebody asks for it; without that nothing is done that could be written down.
             common={**on.bare, **(on.journal if on.instructions else {}), **more},
             opts=on.below(after, self.server.store.resource),
         )
 
-    def _heard(self) -> pulumi.Input[bool]:
-        """Say whether a restore has something to tell: of a settled release only what is new, which its state cannot know."""
-        if not self.on.plan.settled or not self.on.instructions:
-            return not self.on.plan.settled
-        known = pulumi.Output.all(self.each(), self.on.runtime.backups)
-        return known.apply(lambda found: restores.news(self.on.instructions, *found))
+    def _asked(self, turn: Literal["before", "after"]) -> tuple[pulumi.Output[Any], pulumi.Input[bool]]:
+        """Return the databases that a restore looks at, and whether it has something to tell.
+
+        Of a settled release that is only what is new, which its state cannot know: instructions, and in the first turn those that were
+        given up after they had begun.
+        """
+        on, each = self.on, self.each()
+        if not on.plan.settled:
+            return each, True
+        names = on.args.databases if turn == "before" else ()
+        left = pulumi.Output.from_input(on.runtime.backups).apply(lambda folder: restores.left(names, folder))
+        if not on.instructions:
+            return left.apply(lambda found: each if found else []), left
+        known = pulumi.Output.all(each, on.runtime.backups, left)
+        return each, known.apply(lambda found: found[2] or restores.news(on.instructions, *found[:2]))
 
     def backup(self, after: pulumi.Resource) -> pulumi.Resource:
         """Save what the migrations are about to change; a quick return saves nothing that it does not change."""

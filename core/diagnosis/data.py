@@ -11,7 +11,7 @@ from sluice.core.backup.manifest import NAME, Backup, scratch, trial
 from sluice.core.diagnosis.finding import Finding, State, fine, psql, size
 from sluice.core.migration.dirty import back, broken, half, resume
 from sluice.core.migration.row import Row
-from sluice.core.restore.order import Aside
+from sluice.core.restore.order import READONLY, Aside, Restore
 from sluice.core.settings.duration import text as span
 from sluice.core.store import Store
 
@@ -111,6 +111,30 @@ def _beside(store: Store, name: str, bytes: int, points: Collection[str], asides
     maker = "a rehearsal" if name.endswith(trial("")) else "a restore" if "_aside_" in name else "a drill"
     told = {"seen": f"left over, {size(bytes)}", "expected": "not there", "cause": f"the deployer of {maker} was killed", "next": drop}
     return Finding(area=AREA, what=what, state=State.WARNING, **told)
+
+
+def writes(
+    store: Store, databases: Sequence[str], closed: Collection[str], restores: Sequence[Restore], busy: Collection[str]
+) -> list[Finding]:
+    """Judge whether a stack's databases take writes: those in `closed` do not, by a setting of theirs, which a restore that was begun may
+    have left; `busy` are those that a step is at work on."""
+    begun = {one.database: one for one in restores}
+    return [_writes(store, name, name in closed, begun.get(name), name in busy) for name in databases if name in closed or name in begun]
+
+
+def _writes(store: Store, name: str, closed: bool, restore: Restore | None, busy: bool) -> Finding:
+    what, seen = f"writes to '{name}'", "refused" if closed else "taken"
+    if restore is None:
+        cause, mend = "a person has set it: no restore is on its way", f'alter database "{name}" reset {READONLY}'
+        # In the database itself that would be refused, too.
+        told = {"seen": f"refused, by {READONLY}", "expected": "taken", "cause": cause, "next": psql(store.at("postgres"), mend)}
+        return Finding(area=AREA, what=what, state=State.WARNING, **told)
+    seen = f"{seen}, while '{name}' goes back to '{restore.backup}' ('{restore.nonce}')"
+    if busy:
+        return fine(AREA, what, seen)
+    cause = "its deployer died; the next update goes on with it, or puts back what it has changed where config no longer asks for it"
+    told = {"seen": seen, "expected": "a restore that ends", "cause": cause, "next": UP}
+    return Finding(area=AREA, what=what, state=State.PROBLEM if closed else State.WARNING, **told)
 
 
 def backups(databases: Sequence[str], found: Sequence[Backup], broken: Sequence[str], folder: str, now: float) -> list[Finding]:

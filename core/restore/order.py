@@ -11,6 +11,8 @@ from sluice.core.value import Value
 
 # `begun` may be a restore that runs, or one whose deployer died; `left` has been undone; `swapped` is final.
 State = Literal["begun", "swapped", "left"]
+# The setting of a whole database by which its writes are refused.
+READONLY = "default_transaction_read_only"
 
 
 class Order(Value):
