@@ -1,4 +1,19 @@
 """The fixtures are plugins, one file for each kind of server."""
 
-NAMES = ("engine", "front", "mlflow", "mock", "planted", "postgres", "somebody", "stack", "redcube", "shop", "store", "web")
+NAMES = (
+    "engine",
+    "front",
+    "brokers",
+    "mlflow",
+    "mock",
+    "planted",
+    "postgres",
+    "somebody",
+    "stack",
+    "redcube",
+    "shop",
+    "songnodes",
+    "store",
+    "web",
+)
 pytest_plugins = [f"tests.fixtures.{name}" for name in NAMES]

@@ -1,0 +1,1 @@
+"""songnodes: three services before PostgreSQL, Redis and RabbitMQ."""

@@ -1,0 +1,1 @@
+"""The three services of songnodes: api-gateway-internal, dlq-manager, metadata-enrichment."""

@@ -1,0 +1,1 @@
+drop table waterfall_sources;

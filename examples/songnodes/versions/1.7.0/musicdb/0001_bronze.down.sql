@@ -1,0 +1,1 @@
+../../../migrations/musicdb/0001_bronze.down.sql

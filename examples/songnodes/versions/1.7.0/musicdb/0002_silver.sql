@@ -1,0 +1,1 @@
+../../../migrations/musicdb/0002_silver.sql

@@ -1,0 +1,1 @@
+../../../migrations/musicdb/0003_gold.down.sql

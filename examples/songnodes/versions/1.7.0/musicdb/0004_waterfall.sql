@@ -1,0 +1,1 @@
+../../../migrations/musicdb/0004_waterfall.sql

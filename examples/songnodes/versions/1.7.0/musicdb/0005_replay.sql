@@ -1,0 +1,1 @@
+../../../migrations/musicdb/0005_replay.sql

@@ -1,0 +1,1 @@
+alter table enriched_tracks drop column length_ms;
