@@ -23,8 +23,8 @@ class ServiceArgs:
 
     `argv` may hold `{port}`; `artifact` is the folder that runs; `prefix` its door; `database` the name of a database of the
     stack's server; `env` plain variables, `secrets` variables whose values are secret; `connections` the most it should open to
-    its database; `memory` in bytes and `cpu` in cores are what its canary is measured against (0: unmeasured); `health` its health
-    path; `ready` and `grace` in seconds.
+    its database; `needs` the services that are up, and well, before it, whose addresses it gets as `<NAME>_URL`; `memory` in bytes
+    and `cpu` in cores are what its canary is measured against (0: unmeasured); `health` its health path; `ready` and `grace` in seconds.
     """
 
     name: str
@@ -35,14 +35,15 @@ class ServiceArgs:
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     connections: int | None = None
+    needs: Sequence[str] = ()
     memory: int = 0
     cpu: float = 0.0
     health: str = "/health"
     ready: float = READY
     grace: float = GRACE
 
-    def spec(self, version: str, *, settings: Mapping[str, str] | None = None, replicas: int = 1) -> Spec:
-        """Return the spec of one version, with its release's settings over the plain variables."""
+    def spec(self, version: str, *, settings: Mapping[str, str] | None = None, replicas: int = 1, needs: Sequence[str] = ()) -> Spec:
+        """Return the spec of one version, with its release's settings over the plain variables; `needs` are the versions it calls."""
         return Spec(
             service=self.name,
             version=version,
@@ -55,6 +56,7 @@ class ServiceArgs:
             secrets=sorted(self.secrets),
             replicas=replicas,
             connections=self.connections,
+            needs=list(needs),
             memory=self.memory,
             cpu=self.cpu,
             health=self.health,
@@ -76,9 +78,10 @@ def _digest(artifact: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """A version as resources: `last` comes into being after all others of it, and goes before them."""
+    """A version as resources: `last` comes into being after all others of it, and goes before them; `url` is where others call it."""
 
     descriptor: pulumi.Output[dict[str, Any]]
+    url: pulumi.Output[str]
     last: pulumi.Resource
 
 
@@ -90,19 +93,22 @@ def deploy(
     front: port.Front | None = None,
     database: Database | None = None,
     secrets: Mapping[str, pulumi.Input[str]] | None = None,
+    needs: Mapping[str, Deployed] | None = None,
     frozen: bool = False,
     after: Sequence[pulumi.Resource] = (),
 ) -> Deployed:
     """Declare a version, and its guard if it has a door, as children of `owner`; the arguments are those of `Service`.
+    `needs` are the versions that it calls, by service.
 
     A Release, with its hundreds of versions, saves itself a component for each: that would be a third of all registrations.
     """
-    below = owner.below(*after, *known([database and database.store.resource]), frozen=frozen)
-    running = runtime.service(_spoken(spec, runtime, database, secrets or {}), front=front, opts=below)
+    called = needs or {}
+    below = owner.below(*after, *(one.last for one in called.values()), *known([database and database.store.resource]), frozen=frozen)
+    running = runtime.service(_spoken(spec, runtime, database, secrets or {}, called), front=front, opts=below)
     last = running.resource
     if front:
         last = Guard(f"{spec.name}-guard", {"version": spec.name, "split": front.address}, owner.below(running.resource))
-    return Deployed(descriptor=running.descriptor, last=last)
+    return Deployed(descriptor=running.descriptor, url=running.url, last=last)
 
 
 class Service(Component):
@@ -132,9 +138,17 @@ class Service(Component):
         self.register_outputs({"descriptor": self.descriptor})
 
 
-def _spoken(spec: Spec, runtime: port.Runtime, database: Database | None, secrets: Mapping[str, pulumi.Input[str]]) -> port.Spec:
-    """Say a spec to the runtime, with what is known only when the engine runs: the database's address, the flags' file."""
+def variable(service: str) -> str:
+    """Return the variable in which others find a service that they need."""
+    return f"{service.upper().replace('-', '_')}_URL"
+
+
+def _spoken(
+    spec: Spec, runtime: port.Runtime, database: Database | None, secrets: Mapping[str, pulumi.Input[str]], needs: Mapping[str, Deployed]
+) -> port.Spec:
+    """Say a spec to the runtime, with what is known only when the engine runs: the addresses of database and services, the flags' file."""
     env: dict[str, pulumi.Input[str]] = {**spec.env, "SLUICE_FLAGS": runtime.flags}
+    env |= {variable(service): one.url for service, one in needs.items()}
     if spec.database and database:
         env |= database.store.env(spec.database)
     return port.Spec(

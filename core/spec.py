@@ -23,7 +23,8 @@ class Spec(Value):
 
     `artifact` is the folder that runs and `digest` its content; `prefix` its door ('' for none); `database` the name of the
     one it uses; `secrets` the names of its secret variables (values are no part of a spec: a rotated secret takes a new
-    release); `connections` the most it should open to its database; `memory` in bytes, `cpu` in cores; `ready`, `grace` in seconds.
+    release); `connections` the most it should open to its database; `needs` the names of the versions that it calls by their own addresses;
+    `memory` in bytes, `cpu` in cores; `ready`, `grace` in seconds.
     """
 
     service: str
@@ -37,6 +38,7 @@ class Spec(Value):
     secrets: list[str] = []
     replicas: int = Field(default=1, ge=1)
     connections: int | None = None
+    needs: list[str] = []
     memory: int = 0
     cpu: float = 0.0
     health: str = "/health"

@@ -46,10 +46,19 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A version that runs: `descriptor` is a core.version.Version, known once it is healthy."""
+    """A version that runs: `descriptor` is a core.version.Version, known once it is healthy.
+
+    `address` is the URL at which other versions of the stack reach it; None: where the runner does.
+    """
 
     resource: Resource
     descriptor: Output[dict[str, Any]]
+    address: Output[str] | None = None
+
+    @property
+    def url(self) -> Output[str]:
+        """Return where other versions reach it, without a trailing slash."""
+        return self.address or self.descriptor.apply(lambda found: str(found["url"]))
 
 
 @dataclass(frozen=True, kw_only=True)

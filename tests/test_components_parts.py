@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sluice.core.check import Check, Limit
 from sluice.core.moment import Moment
 from sluice.core.rollout import DEADLINE
 from sluice.core.spec import Spec
+from sluice.runtimes import port
 from tests.fixtures.mock import SPLIT, Runtime, World
 
 CHECK = Check(name="q", ask="http.status", of={"url": "http://x"}, limit=Limit(is_="==", value=200))
@@ -189,6 +191,19 @@ def test_service_without_a_door(world: World):
     assert world.tree == [f"{SPEC.name} > {SPEC.name} (Service)"]
     assert world[SPEC.name].inputs["env"] == {"SLUICE_FLAGS": "/flags.json"}
     assert world[SPEC.name].ignored == ["*"]
+
+
+def test_address(world: World):
+    """Others call a version where its runtime says, and else where the runner does."""
+    found = dict[str, str]()
+
+    def ask() -> None:
+        plain = Runtime().service(port.Spec(name="web@1", service="web", version="1", artifact="/app"))
+        inside = replace(plain, address=pulumi.Output.from_input("http://web:80"))
+        pulumi.Output.all(plain.url, inside.url).apply(lambda urls: found.update(zip(("plain", "inside"), urls, strict=True)))
+
+    world.run(ask)
+    assert found == {"plain": "http://web-1", "inside": "http://web:80"}
 
 
 def test_arguments(tmp_path: Path):

@@ -45,6 +45,7 @@ class Shop:
         self.world, self.app = world, app
         self.services = {"web", "api"}
         self.more: dict[str, Any] = {}
+        self.needs: dict[str, list[str]] = {}
 
     def service(self, name: str) -> ServiceArgs:
         argv = ["python", f"{name}.py", "--port", "{port}"]
@@ -57,6 +58,7 @@ class Shop:
             database="shop",
             env={"MODE": "fast"},
             secrets=secrets,
+            needs=self.needs.get(name, ()),
             memory=2**20,
         )
 
@@ -582,6 +584,38 @@ def refused(shop: Shop, stack: Stack, **runtime: Any) -> str:
         shop.release(stack, runtime=Runtime(**runtime))
     assert [one.name for one in shop.world.asked] in ([], ["shop"]), "nothing is declared but the release itself"
     return str(caught.value)
+
+
+def test_a_service_that_needs_another(shop: Shop, world: World):
+    """It waits for the other's version of its release, has its address, and is another version where that one is."""
+    shop.needs = {"web": ["api"]}
+    shop.release(shop.stack("1.1.0", proven=[shop.record("1.0.0")]))
+    web = next(one for one in world.asked if one.name.startswith("web@1.1.0") and one.type == "test:index:Service")
+    api = shop.name("api", "1.1.0")
+    assert web.inputs["env"]["API_URL"] == "http://api-1.1.0"
+    assert {api, f"{api}-guard"} & set(web.after)
+    assert web.name != shop.name("web", "1.1.0")
+    old = next(one for one in world.asked if one.name == shop.name("web", "1.0.0"))
+    assert "API_URL" not in old.inputs["env"]
+
+
+@pytest.mark.parametrize(
+    ("needs", "why"),
+    [
+        ({"web": ["db"]}, "service 'web': needs 'db', which is none of web, api"),
+        (
+            {"web": ["api"], "api": ["web"]},
+            "services 'web', 'api': each waits for another of them (needs), so that none could be the first",
+        ),
+        ({"web": ["web"]}, "services 'web': each waits for another of them (needs), so that none could be the first"),
+    ],
+)
+def test_needs_that_cannot_be_met(shop: Shop, needs: dict[str, list[str]], why: str):
+    """Services that could never start are refused before anything is declared."""
+    shop.needs = needs
+    with pytest.raises(pulumi.RunError) as refused:
+        shop.release(shop.stack("1.0.0"))
+    assert str(refused.value) == why
 
 
 def test_more_replicas_than_can_run(shop: Shop):

@@ -22,6 +22,7 @@ CHANGES = {
     "secrets": ["TOKEN"],
     "replicas": 2,
     "connections": 20,
+    "needs": ["api@1.0-0000"],
     "memory": 2**20,
     "cpu": 0.5,
     "health": "/ready",

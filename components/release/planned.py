@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from sluice.components import contract, facts, marks
@@ -30,7 +32,7 @@ def _plan(args: ReleaseArgs, stack: Stack) -> Plan:
     rollout = stack.settings.rollout
     return plan(
         release=stack.settings.release.id,
-        target={one.name: _spec(one, stack) for one in args.services},
+        target=_specs(args.services, stack),
         ladder=rollout.walked,
         proven=stack.proven,
         window=rollout.window,
@@ -41,7 +43,33 @@ def _plan(args: ReleaseArgs, stack: Stack) -> Plan:
     )
 
 
-def _spec(service: ServiceArgs, stack: Stack) -> Spec:
+def _specs(services: Sequence[ServiceArgs], stack: Stack) -> dict[str, Spec]:
+    """Return the specs by service, each after those that it needs: their names are part of its own."""
+    specs: dict[str, Spec] = {}
+    waiting = list(services)
+    while waiting:
+        ready = [one for one in waiting if specs.keys() >= set(one.needs)]
+        if not ready:
+            raise pulumi.RunError("\n".join(_stuck(waiting, services)))
+        specs |= {one.name: _spec(one, stack, [specs[name].name for name in one.needs]) for one in ready}
+        waiting = [one for one in waiting if one.name not in specs]
+    return {one.name: specs[one.name] for one in services}
+
+
+def _stuck(waiting: Sequence[ServiceArgs], services: Sequence[ServiceArgs]) -> list[str]:
+    """Say why services can never start."""
+    names = [one.name for one in services]
+    strange = [
+        f"service '{one.name}': needs '{name}', which is none of {', '.join(names)}"
+        for one in waiting
+        for name in one.needs
+        if name not in names
+    ]
+    circle = ", ".join(f"'{one.name}'" for one in waiting)
+    return strange or [f"services {circle}: each waits for another of them (needs), so that none could be the first"]
+
+
+def _spec(service: ServiceArgs, stack: Stack, needs: Sequence[str]) -> Spec:
     release = stack.settings.release
     asked = release.services.get(service.name, Service())
-    return service.spec(asked.version or release.version, settings=asked.settings, replicas=asked.replicas)
+    return service.spec(asked.version or release.version, settings=asked.settings, replicas=asked.replicas, needs=needs)

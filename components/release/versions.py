@@ -18,21 +18,28 @@ class Versions:
     """Declares the released, the live and the warm versions, the new ones after `after`; what serves, or has served, is frozen."""
 
     def __init__(self, on: Scope, doors: Doors, data: Data, after: pulumi.Resource) -> None:
-        self.on, self.after = on, after
-        secrets = {args.name: args.secrets for args in on.args.services}
-        self.deployed: dict[str, Deployed] = {
-            name: deploy(
-                on.owner,
+        self.on, self.doors, self.data, self.after = on, doors, data, after
+        self.secrets = {args.name: args.secrets for args in on.args.services}
+        self.deployed: dict[str, Deployed] = {}
+        for spec in on.plan.declared.values():
+            self._deploy(spec)
+
+    def _deploy(self, spec: Spec) -> Deployed:
+        """Declare a version, once, after those that it needs."""
+        if spec.name not in self.deployed:
+            called = [self.on.plan.declared[name] for name in spec.needs]
+            self.deployed[spec.name] = deploy(
+                self.on.owner,
                 spec,
-                runtime=on.runtime,
-                front=doors.front,
-                database=data.server,
-                secrets=secrets.get(spec.service),
-                frozen=name not in on.plan.new,
-                after=[after] if name in on.plan.new else [],
+                runtime=self.on.runtime,
+                front=self.doors.front,
+                database=self.data.server,
+                secrets=self.secrets.get(spec.service),
+                needs={one.service: self._deploy(one) for one in called},
+                frozen=spec.name not in self.on.plan.new,
+                after=[self.after] if spec.name in self.on.plan.new else [],
             )
-            for name, spec in on.plan.declared.items()
-        }
+        return self.deployed[spec.name]
 
     @property
     def all(self) -> list[pulumi.Resource]:
