@@ -71,6 +71,13 @@ class Check(Value):
     timeout: float = Field(default=10.0, gt=0)
 
 
+def dated(check: Check, since: float) -> Check:
+    """Let a question to logs begin at `since`, in epoch seconds, where it does not say itself how far it looks back."""
+    if not check.ask.startswith("logs.") or check.of.keys() & {"since", "last"}:
+        return check
+    return check.model_copy(update={"of": {**check.of, "since": since}})
+
+
 def judge(check: Check, reading: Reading) -> Verdict:
     """Compare one answer with its condition. No answer and too few samples are inconclusive; not asked is errored."""
     if isinstance(reading, Unasked):

@@ -13,7 +13,7 @@ from sluice.core.verdict import Verdict
 
 # The first word of a check's question names the module: `http.status` is answered by `sluice.systems.http`.
 # Each has `ask(question, of, timeout) -> Reading`, which raises nothing but Unreachable and ValueError, and `QUESTIONS`.
-SYSTEMS = ("http", "sql", "logs", "process", "files", "supervisord")
+SYSTEMS = ("http", "sql", "logs", "process", "files", "supervisord", "prometheus")
 
 
 def ask(check: Check) -> Reading:

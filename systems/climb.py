@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sluice.core.check import Check
+from sluice.core.check import Check, dated
 from sluice.core.clock import Clock
 from sluice.core.errors import GateFailed, Interrupted, SluiceError, Superseded, Unreachable
 from sluice.core.figures import Figures
@@ -194,9 +194,7 @@ class Climb:
 
     def _timed(self, check: Check) -> Check:
         """Let a question about logs look back over the same window as those about traffic, and never past the beginning."""
-        if not check.ask.startswith("logs.") or "since" in check.of:
-            return check
-        return check.model_copy(update={"of": {**check.of, "since": max(self.begun, self.clock.now() - WINDOW)}})
+        return dated(check, max(self.begun, self.clock.now() - WINDOW))
 
     def _again(self, state: State, error: Exception) -> State:
         """Try the way back again, for a while: a full disk or a restarting proxy must not leave traffic on the canary."""

@@ -8,8 +8,8 @@ Questions, and what each answers (runbook 004: "No error logs in first 30 second
     logs.field      the share of the lines that match which have `field`, and not empty
 
 Parameters: `path`, a file with its rotated ones (path.1, path.2, ...) or a folder of *.log; `since` in epoch seconds, compared with
-each line's time, or `offset`, the size in bytes that the file had then; `level` (that one or worse); `pattern`, a regular expression;
-`where`, fields and their values. A field in an object in a line is written `request.status`.
+each line's time, or `last`, so many seconds back from now; `offset`, the size in bytes that the file had then; `level` (that one or
+worse); `pattern`, a regular expression; `where`, fields and their values. A field in an object in a line is written `request.status`.
 
 Only `pattern` sees lines that are not JSON; they are no lines to a question without one. A line without a time belongs to the last
 one before it that has one. No lines at all is no data: a silent service is not a healthy one. A missing file is Unreachable.
@@ -33,7 +33,7 @@ from sluice.core.question import Question, expect
 from sluice.core.reading import NoData, Number, Reading
 from sluice.systems.tail import backwards
 
-FILTER = ("since", "offset", "level", "pattern", "where")
+FILTER = ("since", "last", "offset", "level", "pattern", "where")
 QUESTIONS = {
     "logs.count": Question(("path",), FILTER),
     "logs.ratio": Question(("path",), FILTER),
@@ -168,11 +168,20 @@ def _number(value: Any) -> float | None:
 
 
 def _lines(of: Mapping[str, Any], until: float, timeout: float) -> Iterator[Line]:
-    since = of.get("since")
+    since = _begin(of)
     for path in _files(Path(of["path"])):
         texts = _timed(backwards(path, offset=int(of.get("offset", 0))), until, f"reading '{path}' took longer than {timeout:g} s")
         lines = map(_parsed, texts)
-        yield from lines if since is None else _since(lines, float(since))
+        yield from lines if since is None else _since(lines, since)
+
+
+def _begin(of: Mapping[str, Any]) -> float | None:
+    """Return from when on lines count, None for all of them."""
+    if "last" not in of:
+        return None if of.get("since") is None else float(of["since"])
+    if "since" in of or float(of["last"]) <= 0:
+        raise ValueError(f"last {float(of['last']):g} is not above 0" if "since" not in of else "takes 'since' or 'last', not both")
+    return time.time() - float(of["last"])
 
 
 def _files(path: Path) -> list[Path]:

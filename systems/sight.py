@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sluice.core.check import Check, judge
+from sluice.core.check import Check, dated, judge
 from sluice.core.clock import Clock
 from sluice.core.errors import Unreachable
 from sluice.core.reading import Number, Reading, Unasked
@@ -33,9 +33,7 @@ class Sight:
         """Ask and judge one check."""
         if check.ask.startswith("split."):
             return judge(check, self._figures(check))
-        if check.ask.startswith("logs.") and "since" not in check.of:
-            check = check.model_copy(update={"of": {**check.of, "since": self.begun}})
-        return verdict(check)
+        return verdict(dated(check, self.begun))
 
     def _figures(self, check: Check) -> Reading:
         name = str(check.of["version"])

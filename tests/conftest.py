@@ -8,6 +8,7 @@ NAMES = (
     "mock",
     "planted",
     "postgres",
+    "prometheus",
     "somebody",
     "stack",
     "redcube",

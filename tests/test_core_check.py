@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from sluice.core.check import Check, Limit, Unit, judge, show
+from sluice.core.check import Check, Limit, Unit, dated, judge, show
 from sluice.core.reading import NoData, Number, Unasked
 from sluice.core.verdict import Outcome, Severity, Verdict
 
@@ -109,3 +109,13 @@ def test_refused(wrong: dict[str, object]):
     """A check that could never be put, or never fail, is refused."""
     with pytest.raises(ValidationError):
         Check.model_validate({**check("<=", 5).wire(), **wrong})
+
+
+def test_dated():
+    """A question to logs begins where it is told, unless it says itself how far it looks; no other question is touched."""
+    lines = check("==", 0).model_copy(update={"ask": "logs.count", "of": {"path": "/log"}})
+    assert dated(lines, 7.0).of == {"path": "/log", "since": 7.0}
+    for known in ({"since": 3.0}, {"last": 60}):
+        own = lines.model_copy(update={"of": {"path": "/log", **known}})
+        assert dated(own, 7.0) == own
+    assert dated(check("==", 0), 7.0) == check("==", 0)

@@ -152,7 +152,7 @@ def test_check_all_problems():
     ]
     assert refusal(gate(*checks)) == [
         "check 'a': unknown question 'http.stat': known are http.status, http.json, http.duration, http.header",
-        "check 'b': no system named 'htp' for 'htp.status': known are http, sql, logs, process, files, supervisord",
+        "check 'b': no system named 'htp' for 'htp.status': known are http, sql, logs, process, files, supervisord, prometheus",
         "check 'c': 'sql.rows' takes no 'quer': known are host, dbname, user, query, port, passfile, params",
         "check 'c': 'sql.rows' needs 'user'",
         "check 'c': 'sql.rows' needs 'query'",

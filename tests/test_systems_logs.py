@@ -90,6 +90,25 @@ def test_since(tmp_path: Path):
     assert count({**of, "since": START + 3}) == 1
 
 
+def test_last(tmp_path: Path):
+    """`last` looks back from now, so that a check written once always means the same span."""
+    now = datetime.now(UTC).timestamp() - START
+    of = log(tmp_path, entry(now - 90, level="ERROR"), entry(now - 20, level="ERROR"), entry(now - 10, level="INFO"))
+    assert ask("logs.count", {**of, "level": "ERROR", "last": 60.0}, 5) == Number(value=1.0, samples=2, evidence="of 2 lines")
+    assert count({**of, "level": "ERROR", "last": 120}) == 2
+    assert ask("logs.count", {**of, "level": "ERROR", "last": 5}, 5) == NoData("no lines")
+
+
+@pytest.mark.parametrize(
+    ("given", "why"), [({"last": 0}, "last 0 is not above 0"), ({"last": 60, "since": 1}, "takes 'since' or 'last', not both")]
+)
+def test_last_wrong(tmp_path: Path, given: dict[str, Any], why: str):
+    """A span that is none, and two of them, are refused."""
+    with pytest.raises(ValueError, match=r"since|last") as caught:
+        ask("logs.count", {**log(tmp_path, entry(1)), **given}, 5)
+    assert str(caught.value) == why
+
+
 def test_since_naive(tmp_path: Path):
     """A time without a zone is read as UTC."""
     of = log(tmp_path, '{"time": "2023-11-14T22:13:20"}', '{"time": "2023-11-14 22:13:19.999"}')
