@@ -32,7 +32,8 @@ def test_one_that_hangs(cli: Path, tmp_path: Path):
         Pulumi(tmp_path, "prod", limit=0.2).state()
     why = "did not end within 0.2 s, and was ended: run it by hand to see what it waits for"
     assert str(caught.value) == f"`pulumi stack export --stack prod` {why}"
-    assert not psutil.Process().children()
+    # A server of other tests may be another child of this process.
+    assert [one.name() for one in psutil.Process().children() if one.name() == "sleep"] == []
 
 
 def test_doctor_with_one_that_hangs(cli: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -46,7 +47,8 @@ def test_doctor_with_one_that_hangs(cli: Path, tmp_path: Path, monkeypatch: pyte
     deadline = time.monotonic() + 5
     while psutil.Process().children() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not psutil.Process().children()
+    # A server of other tests may be another child of this process.
+    assert [one.name() for one in psutil.Process().children() if one.name() == "sleep"] == []
 
 
 def test_a_stack_that_cannot_be_looked_at(cli: Path, tmp_path: Path):
