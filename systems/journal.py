@@ -36,7 +36,8 @@ def append(path: Path, line: str) -> None:
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
         try:
             with _locked(handle) as held:
-                _write(handle, line.encode() + b"\n", held)
+                # A word of a command line may be no text at all, and whoever takes traffic back must not end here.
+                _write(handle, line.encode(errors="replace") + b"\n", held)
         finally:
             os.close(handle)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,14 @@ def test_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert (abort.event, abort.moment, abort.stack, abort.text) == (Happened.ASKED, "abort", "production", "orders are lost, ***")
     assert (abort.release, abort.run) == (seen.configured, "")
     assert (rollback.release, rollback.figures) == ("1.0.0-x", {"failing": "1.1.0-y"})
+
+
+def test_a_message_that_is_no_text(tmp_path: Path):
+    """Bytes of a command line that are no UTF-8 keep nothing from being written down, and nobody from going on."""
+    seen = stack(tmp_path, journal=str(tmp_path / "journal.jsonl"))
+    assert note(seen, Moment.ABORT, os.fsdecode(b"orders \xff lost")) == []
+    ((one,), skipped) = journal.read(tmp_path / "journal.jsonl")
+    assert (one.text, skipped) == ("orders ? lost", 0)
 
 
 def test_no_journal(tmp_path: Path):
