@@ -47,7 +47,8 @@ def said(held: Mapping[str, Any]) -> str:
 
 class Lease(Value):
     """What the keeper is told. `owner` is the token of whoever has the traffic, `heartbeat` in seconds, `rollout` a core.rollout.Rollout as
-    data, `notify` the webhooks that are told when the traffic goes back. With a `hold` the keeper judges; without one a deployer does."""
+    data, `notify` the webhooks that are told when the traffic goes back, `journal` where that is written down (core.journal.Source as text;
+    "" nowhere). With a `hold` the keeper judges; without one a deployer does."""
 
     release: str
     owner: str
@@ -55,6 +56,7 @@ class Lease(Value):
     heartbeat: float = Field(gt=0)
     hold: Hold | None = None
     notify: list[dict[str, Any]] = []
+    journal: str = ""
 
 
 NOTHING = Share()

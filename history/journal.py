@@ -62,10 +62,10 @@ def known(seen: Stack) -> Known:
 
 
 def _kept(seen: Stack) -> list[str]:
-    """Say what the keeper took back last: it writes to its own log, and not to the journal."""
+    """Say what the keeper took back last, where it could not write that down itself."""
     word = file.word(seen.split["folder"]) if seen.split else {}
     ended = word.get("ended")
-    if not ended:
+    if not ended or ended.get("noted"):
         return []
     return [f"the keeper took back the traffic of {ended['release']} at {when(datetime.fromtimestamp(ended['at'], UTC))}: {ended['why']}"]
 

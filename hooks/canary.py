@@ -67,8 +67,9 @@ def _climb(props: Props) -> Props:
     from sluice.systems.climb import Climb
 
     split, rollout = splits.open(props["split"]), Rollout.read(props["rollout"])
-    notify, tape = props.get("notify") or [], Tape(rollout, journal.writer(props))
-    climb = Climb(rollout, split, WatchedClock(Stop(), split.beat), notify=notify, tape=tape, since=deployer.began())
+    told: Props = {"notify": props.get("notify") or [], "journal": props.get("journal") or ""}
+    tape = Tape(rollout, journal.writer(props))
+    climb = Climb(rollout, split, WatchedClock(Stop(), split.beat), tape=tape, since=deployer.began(), **told)
     steps = climb.run()
     return {"steps": steps, "held": climb.hold.shown(props["release"]) if climb.hold else {}}
 

@@ -36,17 +36,11 @@ def note(props: Props, event: Happened, text: str = "", figures: Mapping[str, An
 
 
 def _write(props: Props, said: Mapping[str, Any], at: float | None) -> None:
-    import time
-    from datetime import UTC, datetime
-    from pathlib import Path
-
-    from sluice.core.journal import Event, Source
+    from sluice.core.journal import Source
     from sluice.systems import journal
 
-    source = Source.parse(props["journal"])
-    when = datetime.fromtimestamp(time.time() if at is None else at, UTC)
-    shared = {"stack": source.stack, "run": source.run, "actor": source.actor, "release": props["release"], "moment": moment(props)}
-    journal.append(Path(source.path), Event.read({**shared, "at": when, **said}).line(journal.secrets(props)))
+    about = {"release": props["release"], "moment": moment(props)}
+    journal.write(Source.parse(props["journal"]), {**about, **said}, journal.secrets(props), at=at)
 
 
 def moment(props: Props) -> str:

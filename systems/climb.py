@@ -33,9 +33,9 @@ ANSWER = 10.0
 
 
 class Climb:
-    """One attempt at a rollout, by a deployer (`run`), or the keeping of a held step (`keep`); `notify` are the webhooks that the keeper
-    tells, `since` is when the deployer began (seconds since the epoch): whoever has asked for an abort after that has meant it. Each raises
-    GateFailed after all weights are back at 0."""
+    """One attempt at a rollout, by a deployer (`run`), or the keeping of a held step (`keep`). `notify` are the webhooks that the keeper
+    tells, and `journal` is where it writes; `since` is when the deployer began (seconds since the epoch): whoever has asked for an abort
+    after that has meant it. Each raises GateFailed after all weights are back at 0."""
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Climb:
         *,
         ask: Callable[[Check], Verdict] = ask.verdict,
         notify: Sequence[Mapping[str, Any]] = (),
+        journal: str = "",
         tape: Tape | None = None,
         since: float | None = None,
     ) -> None:
@@ -53,7 +54,7 @@ class Climb:
         self.traffic = Traffic(rollout)
         self.watch = Watch(rollout.checks)
         self.others = [check for check in rollout.checks if not check.ask.startswith("split.")]
-        self.notify = [dict(hook) for hook in notify]
+        self.notify, self.journal = [dict(hook) for hook in notify], journal
         self.lines: list[str] = []
         self.hold: Hold | None = None
         self.keeping = False
@@ -72,7 +73,7 @@ class Climb:
 
     def keep(self, weight: int) -> None:
         """Judge a step that was handed over, as its owner, until something takes it back."""
-        self.keeping, self.share = True, self.split.get()
+        self.keeping, self.share, self.tape.weight = True, self.split.get(), weight
         self._walk(keep(self.rollout.ladder, weight=weight, at=self.clock.now()))
 
     def _walk(self, state: State) -> State:
@@ -90,8 +91,8 @@ class Climb:
 
     def _lease(self, hold: Hold | None = None) -> Lease:
         rollout, owner = self.rollout, self.split.owner
-        lease = Lease(release=rollout.release, owner=owner, rollout=rollout.wire(), heartbeat=rollout.heartbeat, notify=self.notify)
-        return lease.model_copy(update={"hold": hold})
+        told = {"notify": self.notify, "journal": self.journal, "hold": hold}
+        return Lease(release=rollout.release, owner=owner, rollout=rollout.wire(), heartbeat=rollout.heartbeat).model_copy(update=told)
 
     def _serving(self) -> str:
         live = [route.live for route in self.rollout.routes if route.live]

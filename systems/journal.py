@@ -10,11 +10,12 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sluice.core.errors import SluiceError, Unreachable
-from sluice.core.journal import Event, parse
+from sluice.core.journal import Event, Source, parse
 from sluice.core.secret import named
 from sluice.systems import secret
 
@@ -42,6 +43,13 @@ def append(path: Path, line: str) -> None:
             os.close(handle)
     except OSError as error:
         raise Unreachable(f"the journal '{path}' cannot be written ({error.strerror})") from None
+
+
+def write(source: Source, said: Mapping[str, Any], secrets: Sequence[str], *, at: float | None = None) -> None:
+    """Add an event, of which `said` has what is not the source's, at a time in seconds since the epoch (now). As `append`."""
+    when = datetime.fromtimestamp(time.time() if at is None else at, UTC)
+    shared = {"stack": source.stack, "run": source.run, "actor": source.actor}
+    append(Path(source.path), Event.read({**shared, "at": when, **said}).line(secrets))
 
 
 def _write(handle: int, line: bytes, held: bool) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from sluice.core.errors import Refused
-from sluice.core.journal import Event, Happened
+from sluice.core.journal import Actor, Event, Happened
 from sluice.core.migration.row import Row
 from sluice.core.moment import Moment
 from sluice.core.record import Record
@@ -17,7 +17,7 @@ from sluice.core.report.report import Came, Known, Report, choose
 from sluice.core.rollback.course import BACK
 from sluice.core.settings.approval import Given
 from sluice.core.update import Outcome, Update
-from tests.fixtures.journal import NOON, Pen, back, bad, good
+from tests.fixtures.journal import NOON, RATE, Pen, back, bad, begun, good, row
 
 GOOD, BAD, OLD = good()[0].release, bad()[0].release, back()[0].release
 LATER = NOON + timedelta(days=1)
@@ -128,6 +128,35 @@ def test_held():
     one = made("1-a", pen.events)
     assert (one.came, one.incident) == (Came.HELD, None)
     assert one.line == "1-a was left at a step of its ladder at 2026-11-24 12:00:09 UTC: `sluice status` says what has become of it"
+
+
+def test_taken_back_while_held():
+    """What the keeper has judged while a release was held is told with it: still held, gone bad, which is an incident, or back because
+    its time was over or its deployer had died, which is none."""
+
+    def keeper(pen: Pen, outcome: str) -> Pen:
+        pen.actor = Actor(user="keeper", host="deploy-1")
+        pen.look(10, (40, 0, 0.02), (360, 0, 0.02), 60)
+        if outcome:
+            pen.rule(Moment.CANARY, row("content: error rate", outcome, "", "<= 5.0 %", **RATE), step=10)
+            pen.write(Moment.CANARY, Happened.SHIFTED, 0, "0 %", weight=0).write(
+                Moment.CANARY, Happened.ABORTED, 0, f"it {outcome}", weight=0
+            )
+        return pen
+
+    def held(outcome: str) -> Report:
+        pen = begun(Pen("1-a", "r", NOON)).write(Moment.CANARY, Happened.SHIFTED, 1, weight=10)
+        return made("1-a", keeper(pen.write(Moment.CANARY, Happened.PASSED, 9, held={"weight": 10}), outcome).events)
+
+    assert (held("").came, held("").last.impact.requests) == (Came.HELD, 40)
+    assert held("").line == "1-a was left at a step of its ladder at 2026-11-24 12:00:19 UTC: `sluice status` says what has become of it"
+    bad, over = held("failed"), held("passed")
+    back = "at 'canary', and all traffic was back on what was live at 12:01:19"
+    assert (bad.came, bad.line, bad.last.why) == (Came.FAILED, f"1-a failed {back}", "it failed")
+    assert bad.incident
+    assert (over.came, over.line, over.incident) == (Came.INTERRUPTED, f"1-a was interrupted {back}", None)
+    dead = made("1-a", keeper(begun(Pen("1-a", "r", NOON)).write(Moment.CANARY, Happened.SHIFTED, 1, weight=10), "passed").events)
+    assert (dead.came, dead.incident, dead.last.bars[-1].state) == (Came.INTERRUPTED, None, "open")
 
 
 def test_attempts_and_marks():

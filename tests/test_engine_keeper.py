@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import time
@@ -151,6 +152,9 @@ def test_a_version_goes_bad_while_held(engine: Engine) -> None:
         assert engine.serving() == {"1"}
     assert load.tally.failed == 0
     engine.wait(lambda: "failed at 25 %: web: error rate" in ended(engine), 5)
+    report = sluice(engine, "report", "2", "--markdown").out
+    assert re.search(r"\n2-\w+ failed at 'canary', and all traffic was back on what was live at [\d:]+\.\n", report), report
+    assert re.search(r"\n\| canary at 25 % \|.*\n.*\n(\|.*\n)*\| web: error rate \|.*\| failed \|\n", report), report
     engine.release("1")
     back = engine.up()
     assert back.ok, back.out

@@ -79,7 +79,7 @@ def test_known(tmp_path: Path):
 
 
 def test_the_keepers_word(tmp_path: Path):
-    """What the keeper took back, which no update was there to write down, is told from what the keeper says."""
+    """What the keeper took back and could not write down is told from what it says."""
     path = tmp_path / "journal.jsonl"
     journal.append(path, good()[0].line())
     file.say(
@@ -89,6 +89,9 @@ def test_the_keepers_word(tmp_path: Path):
     proxy = {"type": "pulumi-python:dynamic/process:Proxy", "inputs": {}, "outputs": {"split": {"folder": str(tmp_path)}}}
     found = known(Stack(seen.pulumi, seen.backend, {"resources": [*seen.state["resources"], proxy]}, seen.config, []))
     assert found.notes == ["the keeper took back the traffic of 1.2.0-8cbcf7 at 2026-11-24 12:00:00 UTC: error rate 12.0 % > 5.0 %"]
+    ended = {"release": "1.2.0-8cbcf7", "why": "error rate", "at": NOON.timestamp(), "noted": True}
+    file.say(str(tmp_path), {"judges": None, "ended": ended})
+    assert known(Stack(seen.pulumi, seen.backend, {"resources": [*seen.state["resources"], proxy]}, seen.config, [])).notes == []
 
 
 def test_broken_rollout(tmp_path: Path):

@@ -15,6 +15,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from sluice.core.check import Check, Limit
 from sluice.core.clock import SystemClock
 from sluice.core.errors import GateFailed, Superseded
+from sluice.core.journal import Actor, Source
 from sluice.core.ladder import Cohort, Ladder, Step
 from sluice.core.rollout import Pair, Rollout
 from sluice.core.split import Route
@@ -139,7 +140,8 @@ def test_a_climb_that_fails_is_one_line(front: Front):
 
 @pytest.mark.embedded
 def test_held(front: Front):
-    """A climb that ends on the way says where the keeper holds the release, for how long, and whose it is; the webhooks go with it."""
+    """A climb that ends on the way says where the keeper holds the release, for how long, and whose it is; webhooks and journal go
+    with it."""
     for version in ("web@1", "web@2"):
         front.serve(version)
     pair = Pair(canary=front.versions["web@2"], live=front.versions["web@1"])
@@ -150,7 +152,8 @@ def test_held(front: Front):
     thread = threading.Thread(target=keeper.run)
     thread.start()
     try:
-        outs = PROVIDER.create(given | {"notify": [{"kind": "slack", "url": "env:NOWHERE"}]}).outs
+        source = Source(path=str(front.folder / "j.jsonl"), stack="s", run="r", actor=Actor(user="ada", host="vm")).text
+        outs = PROVIDER.create(given | {"notify": [{"kind": "slack", "url": "env:NOWHERE"}], "journal": source}).outs
         assert outs
         since, until = (datetime.fromisoformat(outs["held"][name]) for name in ("since", "until"))
         assert (outs["held"]["release"], outs["held"]["weight"], until - since) == ("r2", 10, timedelta(seconds=60))
@@ -158,6 +161,7 @@ def test_held(front: Front):
         seen = splits.open(front.split).seen()
         assert seen.lease
         assert (seen.share.weight, seen.lease.notify) == (10, [{"kind": "slack", "url": "env:NOWHERE"}])
+        assert seen.lease.journal == source
     finally:
         keeper.stop("the test is over")
         thread.join(20)

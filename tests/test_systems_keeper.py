@@ -16,11 +16,12 @@ from bench.load import Ask, Load
 from sluice.core.check import Check, Limit
 from sluice.core.clock import ManualClock, SystemClock
 from sluice.core.errors import Superseded, Unreachable
+from sluice.core.journal import Actor, Happened, Source
 from sluice.core.ladder import Ladder, Step
 from sluice.core.lease import Hold, Lease
 from sluice.core.rollout import Pair, Rollout
 from sluice.core.split import Route
-from sluice.systems import splits
+from sluice.systems import journal, splits
 from sluice.systems.keeper import file
 from sluice.systems.keeper.keeper import Keeper
 from sluice.systems.splits.envoy import EnvoySplit
@@ -60,10 +61,27 @@ def rollout(front: Front, **more: Any) -> Rollout:
     return Rollout.model_validate(given | more)
 
 
+def source(front: Front) -> str:
+    actor = Actor(user="ada", host="vm")
+    return Source(path=str(front.folder / "journal.jsonl"), stack="production", run="r1", actor=actor).text
+
+
+def lines(front: Front) -> list[tuple[str, str]]:
+    """Return what the keeper has written to the journal, but for looks."""
+    events, torn = journal.read(front.folder / "journal.jsonl")
+    assert torn == 0
+    assert {(event.run, event.actor.user, event.moment.value) for event in events} <= {("r1", "keeper", "canary")}
+    return [(event.event.value, event.text) for event in events if event.event is not Happened.LOOKED]
+
+
+def noted(front: Front) -> bool | None:
+    return file.word(front.split["folder"])["ended"].get("noted")
+
+
 def keep(front: Front, at: float, seconds: float = 86400, **more: Any) -> Lease:
     """Have r2 held at 10 % since `at`."""
     split = splits.open(front.split)
-    told = {"release": "r2", "owner": split.owner, "heartbeat": 10, "rollout": rollout(front, **more).wire()}
+    told = {"release": "r2", "owner": split.owner, "heartbeat": 10, "rollout": rollout(front, **more).wire(), "journal": source(front)}
     lease = Lease.model_validate(told | {"hold": Hold(weight=10, since=at, until=at + seconds)})
     split.take("r2", [BOTH], lease=lease)
     assert split.confirm(split.set(10), 5)
@@ -74,7 +92,8 @@ def attend(front: Front, at: float, weight: int = 25, heartbeat: float = 10) -> 
     """Have a deployer at work on r2, whose last sign was at `at`."""
     split = splits.open(front.split)
     told = rollout(front).wire()
-    split.take("r2", [BOTH], lease=Lease(release="r2", owner=split.owner, heartbeat=heartbeat, rollout=told))
+    lease = Lease(release="r2", owner=split.owner, heartbeat=heartbeat, rollout=told, journal=source(front))
+    split.take("r2", [BOTH], lease=lease)
     assert split.confirm(split.set(weight), 5)
     split.beat(at)
     return split
@@ -129,6 +148,8 @@ def test_a_silent_deployer_loses_the_traffic(served: Front):
     assert (weight(served), serving(served)) == (0, {"web@1"})
     assert ended(served) == "canary of r2: no sign of the deployer within 10s; weight 0"
     assert splits.aborted(served.split).startswith("aborted by the keeper: canary of r2: no sign of the deployer"), "it cannot be proven"
+    assert lines(served) == [("shifted", "0 %"), ("aborted", "canary of r2: no sign of the deployer within 10s; weight 0")]
+    assert noted(served) is True
     assert splits.open(served.split).seen().lease is None
 
 
@@ -281,6 +302,17 @@ def test_nobody_reads_its_log(served: Front, monkeypatch: pytest.MonkeyPatch):
     assert (weight(served), serving(served)) == (0, {"web@1"})
 
 
+def test_a_journal_that_cannot_be_written(served: Front, capsys: pytest.CaptureFixture[str]):
+    """A keeper whose journal cannot be written takes traffic back as ever, and says what it could not write."""
+    (served.folder / "journal.jsonl").mkdir()
+    clock = ManualClock()
+    attend(served, clock.now())
+    clock.wait(60)
+    Keeper(served.split, clock).look()
+    assert (weight(served), serving(served), noted(served)) == (0, {"web@1"}, False)
+    assert f"the journal '{served.folder}/journal.jsonl' cannot be written (Is a directory)\n" in capsys.readouterr().out
+
+
 def test_a_full_disk_while_held(served: Front):
     """A keeper that can write nothing down judges what is held all the same, until its hold ends; it says so once there is room."""
     clock = Leaping()
@@ -323,6 +355,10 @@ def test_a_version_goes_bad_while_held(served: Front):
 
     assert running.tally.failed == 0
     assert ended(served).startswith("canary of r2 failed at 10 %: web: error rate ")
+    assert [event for event, _ in lines(served)] == ["judged", "shifted", "aborted"]
+    assert lines(served)[-1][1].startswith("web: error rate ")
+    (look, *_) = (event for event in journal.read(served.folder / "journal.jsonl")[0] if event.event is Happened.LOOKED)
+    assert look.figures["weight"] == 10
     assert splits.open(served.split).seen().lease is None
 
 

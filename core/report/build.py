@@ -98,10 +98,15 @@ def _line(release: str, came: Came, last: Attempt, left: Event | None) -> str:
         Came.FAILED: f"{release} failed{where}, {_serving(last)}",
         Came.REFUSED: f"{release} did not begin: nothing was touched",
         Came.INTERRUPTED: f"{release} was interrupted{where}, {_serving(last)}",
-        Came.HELD: f"{release} was left at a step of its ladder at {when(last.ended)}: `sluice status` says what has become of it",
+        Came.HELD: f"{release} was left at a step of its ladder at {when(_left_at(last))}: `sluice status` says what has become of it",
         Came.UNFINISHED: f"{release} has no end{where} in the journal",
     }
     return lines[came]
+
+
+def _left_at(last: Attempt) -> datetime:
+    """Return when the update ended; the keeper writes on after it."""
+    return last.bars[-1].ended if last.bars else last.ended
 
 
 def _serving(last: Attempt) -> str:

@@ -30,7 +30,8 @@ def _attempt(events: list[Event], updates: Sequence[Update]) -> Attempt:
     update = next((one for one in updates if one.deploys and one.begun <= int(events[0].at.timestamp()) <= one.ended), None)
     bars = list(_bars(events))
     failed = next((event for event in events if event.event is Happened.FAILED), None)
-    end, moment = _end(events, failed, update, bars)
+    back = next((event for event in events if event.event is Happened.ABORTED), None)
+    end, moment = _end(events, failed, back, update, bars)
     shifts, looks = list(_shifts(events)), list(_looks(events))
     ended = max(events[-1].at, bars[-1].ended if bars else events[-1].at)
     return Attempt(
@@ -40,14 +41,14 @@ def _attempt(events: list[Event], updates: Sequence[Update]) -> Attempt:
         end=end,
         actor=events[0].actor,
         moment=moment,
-        why=failed.text if failed else _unsaid(end, moment),
+        why=failed.text if failed else back.text if back else _unsaid(end, moment),
         said=update.message if update else "",
         marks=all(event.moment is Moment.MARK for event in events),
         bars=_between(bars, end, ended),
         tables=list(_tables(events)),
         looks=looks,
         shifts=shifts,
-        aborted=next((event.at for event in events if event.event is Happened.ABORTED), None),
+        aborted=back.at if back else None,
         messages=list(_messages(events)),
         contacts=list(_contacts(failed)),
         impact=_impact(looks, shifts, ended),
@@ -55,19 +56,30 @@ def _attempt(events: list[Event], updates: Sequence[Update]) -> Attempt:
     )
 
 
-def _end(events: list[Event], failed: Event | None, update: Update | None, bars: list[Bar]) -> tuple[End, Moment | None]:
+def _end(
+    events: list[Event], failed: Event | None, back: Event | None, update: Update | None, bars: list[Bar]
+) -> tuple[End, Moment | None]:
     if failed:
         told = {REFUSED: End.REFUSED, INTERRUPTED: End.INTERRUPTED}
         return next((end for word, end in told.items() if failed.text.startswith(word)), End.FAILED), failed.moment
     passed = {event.moment for event in events if event.event is Happened.PASSED}
     if Moment.RECORD in passed or passed == {Moment.MARK}:
         return End.PROVEN, None
+    if back:
+        # By the keeper: nobody else takes traffic back, and fails at nothing.
+        return (End.FAILED if _bad(events) else End.INTERRUPTED), back.moment
     if any(event.event is Happened.PASSED and event.figures.get("held") for event in events):
         return End.HELD, Moment.CANARY
     if update and update.outcome is Outcome.FAILED and all(bar.state is State.PASSED for bar in bars):
         # No step of ours failed: what lies between them did.
         return End.FAILED, Moment.DEPLOY
     return End.UNFINISHED, next((bar.moment for bar in bars if bar.state is State.OPEN), None)
+
+
+def _bad(events: list[Event]) -> bool:
+    """Say whether the last verdicts were against the new version."""
+    rows: list[Mapping[str, Any]] = next((one.figures.get("verdicts", []) for one in reversed(events) if one.event is Happened.JUDGED), [])
+    return any(row.get("outcome") == "failed" for row in rows)
 
 
 def _unsaid(end: End, moment: Moment | None) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FRESH = 10.0
 # What a lease and the rollout in it look like. A keeper of another format is started anew: it could not read what it is told, and what it
 # cannot read it takes back.
-FORMAT = 1
+FORMAT = 2
 
 Json = dict[str, Any]
 
@@ -74,7 +74,8 @@ def away(folder: str | Path) -> None:
 
 def word(folder: str | Path) -> Json:
     """Return what the keeper says: its `format`; `judges`, the owner whose lease it judges; `ended`, what it took back last (`release`,
-    `why`, and `at` in seconds since the epoch). {} where no keeper was, or something else is in the place of its word."""
+    `why`, `at` in seconds since the epoch, and `noted`, whether that is in the journal). {} where no keeper was, or something else is in
+    the place of its word."""
     try:
         found = files.read(_word(folder))
     except Unreachable:

@@ -16,7 +16,8 @@ from sluice.systems.keeper import file
 
 if TYPE_CHECKING:
     from sluice.core.lease import Lease, Seen
-    from sluice.core.split import Route
+    from sluice.core.split import Route, Share
+    from sluice.systems.keeper.diary import Diary
     from sluice.systems.splits.port import Split
 
 # How often it looks, in seconds: well within the second that traffic may take to go back.
@@ -34,6 +35,7 @@ class Keeper:
         self.stopped, self.said, self.over = "", "", ("", "")
         # What its word says that it judges, and whether that could be written.
         self.judges, self.written = "", False
+        self.diary: Diary | None = None
         self._say()
 
     def run(self) -> None:
@@ -81,12 +83,14 @@ class Keeper:
     def _judge(self, lease: Lease) -> None:
         """Judge a held step until it ends. Then it is over, whatever comes in between."""
         from sluice.core.rollout import Rollout
+        from sluice.core.tape import Tape
         from sluice.systems.climb import Climb
 
         assert lease.hold
         self._say(lease.owner)
         try:
-            Climb(Rollout.read(lease.rollout), self._as(lease), Watched(self, lease)).keep(lease.hold.weight)
+            rollout = Rollout.read(lease.rollout)
+            Climb(rollout, self._as(lease), Watched(self, lease), tape=Tape(rollout, self._writes(lease))).keep(lease.hold.weight)
         except Superseded:
             return
         except Exception as error:
@@ -112,19 +116,38 @@ class Keeper:
                 raise
             # There is no room for another owner, and its own judge has given all of it back already.
             share = seen.share
-        self.ended = {"release": _name(seen), "why": why, "at": self.clock.now()}
+        at = self.clock.now()
+        self.ended = {"release": _name(seen), "why": why, "at": at}
         self._say()
+        wrong = _followed(split, share)
+        if lease:
+            diary = self._writes(lease)
+            diary.back(at, why, followed=not wrong)
+            self.ended["noted"] = diary.told
+            self._say()
         self._tell(lease, why)
-        if not split.confirm(share, splits.FOLLOW):
-            raise Unreachable(f"the splitter did not follow to weight 0 within {splits.FOLLOW:.0f} s: check the proxy")
+        if wrong:
+            raise Unreachable(wrong)
+
+    def _writes(self, lease: Lease) -> Diary:
+        """Return the lines about a lease, to which the next ones are added."""
+        from sluice.systems.keeper.diary import Diary
+
+        if self.diary is None or self.diary.lease != lease:
+            self.diary = Diary(lease, self._print)
+        return self.diary
 
     def _tell(self, lease: Lease | None, why: str) -> None:
         self._print(why)
         if lease and lease.notify:
+            from sluice.core.journal import Happened
             from sluice.systems import webhook
 
-            for warning in webhook.tell(lease.notify, why, {"release": lease.release, "moment": "canary"}):
+            missed = webhook.tell(lease.notify, why, {"release": lease.release, "moment": "canary"})
+            for warning in missed:
                 self._print(warning)
+            told = {"to": [hook["kind"] for hook in lease.notify], "missed": missed}
+            self._writes(lease)(self.clock.now(), Happened.TOLD, why, told)
 
     def _open(self) -> Split:
         return splits.open(self.descriptor)
@@ -190,6 +213,15 @@ class Watched:
             raise Superseded("the keeper has another plan now")
         act, why = decide(seen, self.now())
         return why if act is Act.BACK else ""
+
+
+def _followed(split: Split, share: Share) -> str:
+    """Wait for the splitter, and return why it has not followed, if so."""
+    try:
+        done = split.confirm(share, splits.FOLLOW)
+    except Unreachable as error:
+        return str(error)
+    return "" if done else f"the splitter did not follow to weight 0 within {splits.FOLLOW:.0f} s: check the proxy"
 
 
 def _name(seen: Seen) -> str:
