@@ -99,17 +99,20 @@ def after(pulumi: Pulumi, before: str | None, events: Sequence[str], severity: s
         say.lines(f"nothing is done by itself: {why}", *_way(seen))
         return ends.OPEN
     say.lines(f"'{made.failing}' has failed, and '{made.target}' is gone back to")
-    journal.back(seen, made, f"by itself, as '{made.failing}' has failed")
+    journal.back(seen, made, f"by itself, as '{made.failing}' has failed", severity=severity)
     return run(seen, made, told) or ends.REVERTED
 
 
 def decide(seen: Stack, failure: Failure | None, severity: str | None) -> Plan:
     """Return the plan by the row of the matrix that the failure belongs to."""
+    from sluice.core.report.gravity import gravity
     from sluice.core.rollback.plan import Wish
     from sluice.core.rollback.symptom import Severity
+    from sluice.history.journal import tried
 
-    level = next((one for one in Severity if one == severity), None)
-    symptom = failure.symptom(level) if failure else None
+    said = next((one for one in Severity if one == severity), None)
+    seems = gravity(failure.trouble, tried(seen)) if failure else None
+    symptom = failure.symptom(said or (seems[0] if seems else None)) if failure else None
     return make(seen, Wish(symptoms=[symptom] if symptom else []))
 
 

@@ -12,6 +12,8 @@ from sluice.core.errors import Refused, SluiceError, Unreachable
 from sluice.core.journal import Event, Happened
 from sluice.core.migration.row import Row
 from sluice.core.moment import Moment
+from sluice.core.report.attempt import Attempt
+from sluice.core.report.lines import attempts
 from sluice.core.report.report import Known
 from sluice.core.report.word import when
 from sluice.core.rollback.block import data
@@ -59,6 +61,19 @@ def known(seen: Stack) -> Known:
         contacts=_contacts(rollout),
         notes=[*_kept(seen), *wrong, *missing],
     )
+
+
+def tried(seen: Stack) -> Attempt | None:
+    """Return what the journal has of the last update, which failed to bring out what is in config; None where it has nothing."""
+    path, last = seen.outputs.get("journal"), next((one for one in seen.updates if one.deploys), None)
+    if not path or last is None:
+        return None
+    try:
+        events, _ = journal.read(Path(path))
+    except Unreachable:
+        return None
+    mine = [one for one in events if one.release == seen.configured and int(one.at.timestamp()) >= last.begun]
+    return next(reversed(attempts(mine, seen.updates)), None)
 
 
 def _kept(seen: Stack) -> list[str]:

@@ -95,12 +95,17 @@ def test_smoke(shop: Engine):
 
 
 def test_performance(shop: Engine):
-    """A slow version has lost its traffic by the time that it is gone back from."""
+    """A slow version has lost its traffic by the time that it is gone back from; the report says as the command how bad that was: here by
+    the severity of the check, which is worse than the matrix."""
+    shop.rollout(checks={**QUICK, "latency": {**QUICK["latency"], "severity": "P1"}})
     with Load(shop.url, [Ask("GET", "/web/a")], rate=40) as load:
         done = release(shop, **SLOW)
         tally = load.stop()
-    assert "because it has become slow: P2, mend it, or go back, within an hour" in done.out
+    assert "because it has become slow: P1, go back within 15 minutes" in done.out
     assert (done.code, tally.failed) == (ends.REVERTED, 0)
+    incident = told(shop, "report", "1.1")["incident"]
+    assert incident["severity"] == "P1"
+    assert incident["why"].startswith("the severity of the check 'web: ")
 
 
 def test_kept(shop: Engine):

@@ -11,25 +11,14 @@ from pydantic import AwareDatetime
 from sluice.core.contact import Contact
 from sluice.core.journal import Event
 from sluice.core.moment import Moment
-from sluice.core.report.attempt import Attempt, Impact, Ruling
+from sluice.core.report.attempt import Attempt, Impact
+from sluice.core.report.gravity import LEVELS, gravity, trouble
 from sluice.core.report.word import clock, count, share, span, when
-from sluice.core.rollback.symptom import MATRIX, Severity, Symptom, Trouble
+from sluice.core.rollback.symptom import Severity
 from sluice.core.value import Value
 
 # Runbook 004, "Incident Checklist", 6: "Postmortem (within 48 hours)".
 POSTMORTEM = timedelta(hours=48)
-# What a moment's failure is in the matrix of runbook 002; in others nobody but the deployer has a trouble.
-TROUBLES = {
-    Moment.BACKUP: Trouble.MIGRATION,
-    Moment.EXPAND: Trouble.MIGRATION,
-    Moment.DEPLOY: Trouble.SERVICE,
-    Moment.HEALTH: Trouble.HEALTH,
-    Moment.SMOKE: Trouble.SMOKE,
-    Moment.CANARY: Trouble.PERFORMANCE,
-    Moment.SETTLE: Trouble.MIGRATION,
-    Moment.MARK: Trouble.PERFORMANCE,
-}
-LEVELS = {one.value: one for one in Severity}
 # Words in a role that say who commands an incident; without one it is the first who is called.
 COMMANDS = ("commander", "incident")
 
@@ -90,26 +79,11 @@ def incident(attempt: Attempt, *, left: Event | None, returned: Attempt | None, 
 
 
 def severity(attempt: Attempt, left: Event | None) -> tuple[Severity, str]:
-    """Return how bad it was, and by which rule: what people say counts before what was seen, and that before the matrix."""
+    """Return how bad it was, and by which rule: what people say counts before what was seen."""
     if left and (said := LEVELS.get(str(left.figures.get("severity")))):
         return said, f"as {left.actor.user} said"
-    if attempt.why and not attempt.impact.requests:
-        return Severity.P3, "no request reached the new version: what was live went on"
-    failed = [one for one in _failed(attempt) if one.severity in LEVELS]
-    found = [(LEVELS[one.severity], f"the severity of the check '{one.check}'") for one in failed]
-    rate = Symptom(trouble=Trouble.ERRORS, rate=attempt.impact.errors / max(1, attempt.impact.requests)).level
-    if rate is not Severity.P3:
-        part = share(attempt.impact.errors, attempt.impact.requests)
-        found.append((rate, f"{part} of the requests failed (runbook 004, severity levels)"))
-    if attempt.moment is None and not found:
-        return Severity.P2, "nobody said how bad it was: `sluice rollback --severity` does"
-    rule = MATRIX[TROUBLES.get(attempt.moment or Moment.CANARY, Trouble.MINOR)]
-    # P0 is the worst, and sorts first.
-    return min(found, default=(rule.severity, f"{rule.meaning} (rollback decision matrix)"))
-
-
-def _failed(attempt: Attempt) -> list[Ruling]:
-    return [one for one in attempt.tables[-1].verdicts if one.outcome == "failed"] if attempt.tables else []
+    nobody = Severity.P2, "nobody said how bad it was: `sluice rollback --severity` does"
+    return gravity(trouble(attempt), attempt) or nobody
 
 
 def commander(chain: Sequence[Contact]) -> tuple[str, str]:

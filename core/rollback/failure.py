@@ -54,6 +54,11 @@ class Failure(Value):
     error: str = ""
     text: str = ""
 
+    @classmethod
+    def of(cls, kind: str, text: str) -> Failure:
+        """Return the failure of a kind of resource by what it said."""
+        return cls(kind=kind, **_told(text))
+
     @property
     def settling(self) -> bool:
         """Say whether the new version had passed everything already."""
@@ -88,10 +93,10 @@ def read(lines: Iterable[str]) -> Failure | None:
     said = [one["diagnosticEvent"] for one in events if "diagnosticEvent" in one]
     errors = [one for one in said if one.get("severity") == "error"]
     if failed is None:
-        return Failure(**_told(errors)) if errors else None
+        return Failure(**_told(_text(errors))) if errors else None
     of = [one for one in errors if one.get("urn") == failed["urn"]]
     kind = str(failed.get("type", "")).rpartition("/")[2]
-    return Failure(name=str(failed["urn"]).rpartition("::")[2], kind=kind, **_told(of))
+    return Failure(name=str(failed["urn"]).rpartition("::")[2], kind=kind, **_told(_text(of)))
 
 
 def _event(line: str) -> Any:
@@ -103,8 +108,11 @@ def _event(line: str) -> Any:
     return found if isinstance(found, dict) else None
 
 
-def _told(errors: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    text = MARKUP.sub("", "\n".join(str(one.get("message", "")) for one in errors)).strip()
+def _text(errors: Sequence[Mapping[str, Any]]) -> str:
+    return MARKUP.sub("", "\n".join(str(one.get("message", "")) for one in errors)).strip()
+
+
+def _told(text: str) -> dict[str, str]:
     found = NAMED.match(text)
     return {"error": found[1] if found else "", "text": text}
 
