@@ -16,10 +16,9 @@ import psycopg
 
 from sluice.core.errors import Interrupted, Refused, RestoreFailed, SluiceError, Unreachable
 from sluice.core.restore.order import Order
-from sluice.core.restore.repair import Change, Repair, Row, Step, left, lines, notes, steps, unset
+from sluice.core.restore.repair import Change, Repair, Row, Step, left, lines, notes, steps
 from sluice.core.restore.rule import Scene, refusals
 from sluice.core.store import Store
-from sluice.systems import flags
 from sluice.systems import repair_table as journal
 from sluice.systems.copy import clear
 from sluice.systems.drill import drill, failing
@@ -57,8 +56,7 @@ def look(job: Job) -> Outlook:
                 changes = load(held_, rows, copy)
             known = [line for one in rows.values() for line in notes(one.now, one.then, triggers=job.repair.triggers)]
             found = [f"before: {why}" for why in _unproven(job)]
-            told = [*lines(changes, remove=job.repair.remove), *known, *unset(job.repair, flags.read(job.flags)), *found]
-            return Outlook(changes, told, row)
+            return Outlook(changes, [*lines(changes, remove=job.repair.remove), *known, *found], row)
 
 
 def run(job: Job) -> list[str]:

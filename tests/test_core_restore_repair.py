@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluice.core.errors import ConfigError
-from sluice.core.restore.repair import Change, Link, Part, Repair, Step, Table, left, lines, notes, ordered, read, refusals, steps, unset
+from sluice.core.restore.repair import Change, Link, Part, Repair, Step, Table, left, lines, notes, ordered, read, refusals, steps
 
 USERS = Table(name="public.users", columns={"id": "bigint", "email": "text"}, key=("id",))
 ORDERS = Table(name="public.orders", columns={"id": "bigint", "user_id": "bigint"}, key=("id",))
@@ -139,10 +139,3 @@ def test_left():
     assert left(Step.RESUME, repair, "why", **words) == f"why; the rows are back, and 'paused' is on, and stays so: {next_}"
     bare = "why; no row was changed: mend that, and run it again: sluice repair shop --table t"
     assert left(Step.PAUSE, repair, "why", **words) == left(Step.WAIT, Repair(backup="b", parts=()), "why", **words) == bare
-
-
-def test_unset():
-    """A flag that nobody has set may be a slip; one that is set is none, nor is a repair without a pause."""
-    why = "flag 'pasued': is not set now (set are a, paused): nothing is paused if no service reads that name"
-    assert unset(Repair(backup="b", parts=(), flag="pasued"), {"paused": True, "a": False}) == [why]
-    assert unset(Repair(backup="b", parts=(), flag="paused"), {"paused": True}) == unset(Repair(backup="b", parts=()), {}) == []

@@ -102,7 +102,6 @@ def test_look(job: Make, store: Store, saved: Backup):
     assert found.lines == [
         "table public.users: 2 rows come back, 3 are changed back, 1 are not in the backup and kept",
         "table public.users: triggers run for each row: touch",
-        "flag 'paused': is not set now (none is set): nothing is paused if no service reads that name",
         "before: check 'select id from users where email like 'gone%'': found 1",
     ]
     assert found.due(asked.repair)

@@ -8,7 +8,7 @@ Runbook 003, "Gradual Rollback". Who is killed leaves a row that says how far it
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -215,14 +215,6 @@ def notes(now: Table, then: Table, *, triggers: bool) -> list[str]:
     ]
     lines = [f"table {now.name}: columns {text}" for columns, text in said if columns]
     return lines + ([f"table {now.name}: triggers {runs}: {', '.join(now.triggers)}"] if now.triggers else [])
-
-
-def unset(repair: Repair, flags: Collection[str]) -> list[str]:
-    """Say of a flag that nobody has set yet what is set: with a slip in its name nothing would be paused."""
-    if not repair.flag or repair.flag in flags:
-        return []
-    known = f"set are {', '.join(sorted(flags))}" if flags else "none is set"
-    return [f"flag '{repair.flag}': is not set now ({known}): nothing is paused if no service reads that name"]
 
 
 def ordered(tables: Iterable[str], links: Iterable[Link]) -> list[str]:
