@@ -92,6 +92,7 @@ def plan(seen: Stack, database: str, wanted: Repair, backup: str | None, patienc
     from sluice.systems.repair_write import Job
 
     (name,) = chosen(seen, [database])
+    pausable(seen, wanted)
     found = saved(seen, name, backup)
     # The same again means the same backup, whatever is saved meanwhile.
     again = [*sys.argv[1:], *([] if backup else ["--from", found.id])]
@@ -113,6 +114,23 @@ def flags(seen: Stack) -> Path:
     from pathlib import Path
 
     return Path(seen.outputs["flags"])
+
+
+def pausable(seen: Stack, wanted: Repair) -> None:
+    """Refuse to pause by a flag that the stack does not have: a word that nobody reads pauses nobody."""
+    from sluice.core.errors import Refused
+    from sluice.core.rollback.block import data
+    from sluice.history.pulumi import typed
+    from sluice.systems.flags import read
+
+    block = data(seen.config) if seen.config else {}
+    named = block.get("flags") if isinstance(block, dict) else None
+    known = sorted({*read(flags(seen)), *(named if isinstance(named, dict) else {})})
+    if wanted.flag and wanted.flag not in known:
+        words = [str(flags(seen)), wanted.flag, "off" if wanted.on else "on", "--stack", seen.pulumi.stack]
+        make = typed(["python", "-m", "sluice.systems.flags", *words])
+        there = f"no flag '{wanted.flag}' in '{seen.pulumi.stack}': known are {', '.join(known) or 'none'}"
+        raise Refused([f"{there}; one that services read and nobody has set yet is made known by: {make}"])
 
 
 def saved(seen: Stack, database: str, id: str | None) -> Backup:

@@ -17,7 +17,7 @@ KIND = """
 PROVIDER = {"c": "libc", "i": "icu", "b": "builtin"}
 # The steps that work on copies, each under the database's lock: whoever holds it knows that no other one is alive. A statement of one
 # whose deployer was killed goes on all the same, and would make a copy that was dropped before it was there.
-STEPS = ["sluice drill", "sluice rehearsal", "sluice restore", "sluice backup"]
+STEPS = ["sluice drill", "sluice rehearsal", "sluice restore", "sluice backup", "sluice repair"]
 ORPHANS = """
     select application_name, pid, name, pg_terminate_backend(pid, 5000) from pg_stat_activity
     join unnest(%(names)s::text[]) name on datname = name or state = 'active' and strpos(query, name) > 0

@@ -30,7 +30,7 @@ def redcube() -> Iterator[Engine]:
     one.rollout(**QUIET, **OFF, backup={"when": "always"})
     one.release("1.1.0")
     assert one.up().ok
-    one.configure("sluice:release", {"version": "1.1.0", "schema": {"redcube_users": "0001"}})
+    one.configure("sluice:release", {"version": "1.1.0", "schema": {"redcube_users": "0001"}, "flags": {"UGC_ANALYSIS": True}})
     assert one.up().ok
     yield one
     one.close()
@@ -79,10 +79,10 @@ def test_repair(redcube: Engine):
             child = subprocess.Popen(argv, cwd=redcube.folder, env=redcube.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             redcube.wait(lambda: analyzed(client) == 404)
             row = connection.execute("select state, was from sluice_history.repair").fetchone()
-            assert (child.poll(), row) == (None, ("begun", None))
+            assert (child.poll(), row) == (None, ("begun", True))
         assert child.wait(60) == 0, (redcube.place / "up.log").read_text()
         said = (redcube.place / "up.log").read_text()
-        assert said.endswith("'UGC_ANALYSIS' is not set again\n'postgres' is repaired\n")
+        assert said.endswith("'UGC_ANALYSIS' is on again\n'postgres' is repaired\n")
         assert secret(redcube) not in said + shown.out
         assert analyzed(client) == 200
         assert connection.execute("select count(*), min(length(summary)) > 0 from experiences").fetchone() == (200, True)
@@ -106,10 +106,10 @@ def test_a_repair_that_does_not_hold(redcube: Engine):
         assert connection.execute(SPOILED).fetchone() == (50,)
         assert analyzed(client) == 404
         freed = sluice(redcube, "repair", "postgres", "--resume")
-        assert freed.out == "'UGC_ANALYSIS' is not set again\nrepair 2 is given up: no row was changed\n"
+        assert freed.out == "'UGC_ANALYSIS' is on again\nrepair 2 is given up: no row was changed\n"
         assert analyzed(client) == 200
     # An update has nothing to put back.
-    assert json.loads((redcube.root / "flags.json").read_text()) == {}
+    assert json.loads((redcube.root / "flags.json").read_text()) == {"UGC_ANALYSIS": True}
     assert redcube.up().ok
 
 
@@ -117,5 +117,11 @@ def test_wrong_words(redcube: Engine):
     """What is not there is told before anything is touched."""
     unknown = sluice(redcube, "repair", "shop", "--table", "orders", "--yes")
     assert unknown.out == "error: no database 'shop' in 'staging': known are postgres, redcube_users\n"
+    typo = sluice(redcube, "repair", "postgres", "--table", "experiences", "--pause", "UCG_ANALYSIS=off", "--dry-run")
+    make = f"python -m sluice.systems.flags {redcube.root}/flags.json UCG_ANALYSIS on --stack staging"
+    assert typo.out == (
+        "error: no flag 'UCG_ANALYSIS' in 'staging': known are UGC_ANALYSIS; "
+        f"one that services read and nobody has set yet is made known by: {make}\n"
+    )
     missing = sluice(redcube, *ASKED, "--from", "B1", "--yes")
     assert missing.out.startswith("error: no verified backup of 'postgres' is called B1: there are 20")

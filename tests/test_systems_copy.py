@@ -56,7 +56,8 @@ def test_clear(bare: Store):
             assert clear(connection, copy) == [f"ended sluice drill (pid {pid}) at '{copy}', which a dead deployer had left"]
             left.execute("select")
         assert copy not in databases(bare)
-        with lock.connect(bare.at(other), "restore") as left:
-            pid = left.info.backend_pid
-            assert clear(connection, copy, other) == [f"ended sluice restore (pid {pid}) at '{other}', which a dead deployer had left"]
+        for step in ("restore", "repair"):
+            with lock.connect(bare.at(other), step) as left:
+                pid = left.info.backend_pid
+                assert clear(connection, copy, other) == [f"ended sluice {step} (pid {pid}) at '{other}', which a dead deployer had left"]
         team.execute("commit")
