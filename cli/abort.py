@@ -15,15 +15,28 @@ def abort(message: options.Why = "", stack: options.StackName = None, cwd: optio
 
     In plain Pulumi: Ctrl-C in `pulumi up`, write back the live release, and `pulumi up`.
     """
-    from sluice.cli.journal import note
-    from sluice.core.moment import Moment
     from sluice.history.pulumi import find
     from sluice.history.stack import look
 
-    seen = look(find(cwd.resolve(), stack))
-    world(seen)
-    note(seen, Moment.ABORT, message or "sluice abort")
+    everything(look(find(cwd.resolve(), stack)), message or "sluice abort")
+
+
+def everything(seen: Stack, why: str) -> None:
+    """Do all of it, also where the traffic cannot be taken: that is told last, and what comes next."""
+    from sluice.cli.journal import note
+    from sluice.core.errors import Unreachable
+    from sluice.core.moment import Moment
+
+    failed = None
+    try:
+        world(seen)
+    except Unreachable as error:
+        failed = error
+        say.lines("the traffic was not taken", *(f"AND {one}: end it with Ctrl-C, or kill -INT" for one in alive(seen)))
+    note(seen, Moment.ABORT, why)
     config(seen)
+    if failed:
+        raise failed
 
 
 def world(seen: Stack) -> None:
@@ -46,10 +59,15 @@ def world(seen: Stack) -> None:
 
 def running(seen: Stack) -> list[str]:
     """Say who is still at work: an update gets no traffic any more, and yet goes on until it asks for some."""
+    more = "it gets no traffic, and fails as it asks for some; to end it at once: Ctrl-C, or kill -INT"
+    return [f"BUT {one}: {more}" for one in alive(seen)]
+
+
+def alive(seen: Stack) -> list[str]:
+    """Return who holds the stack's lock and lives."""
     from sluice.history.locks import holders
 
-    alive = [said.partition(": wait for")[0] for said, dead in holders(seen.pulumi, seen.backend) if not dead]
-    return [f"BUT {one}: it gets no traffic, and fails as it asks for some; to end it at once: Ctrl-C, or kill -INT" for one in alive]
+    return [said.partition(": wait for")[0] for said, dead in holders(seen.pulumi, seen.backend) if not dead]
 
 
 def routes(seen: Stack) -> list[dict[str, Any]]:
@@ -57,8 +75,8 @@ def routes(seen: Stack) -> list[dict[str, Any]]:
     from sluice.systems import splits
 
     proven = {name: built.name for name, built in seen.live.services.items()} if seen.live else {}
-    now = splits.open(seen.split or {}).get().routes
-    return [route.model_copy(update={"live": proven.get(route.service), "canary": None}).wire() for route in now]
+    doors = splits.open(seen.split or {}).doors()
+    return [route.model_copy(update={"live": proven.get(route.service), "canary": None}).wire() for route in doors]
 
 
 def config(seen: Stack) -> None:
@@ -69,7 +87,8 @@ def config(seen: Stack) -> None:
     if live is None or live.id == seen.configured:
         return
     if live.config is None:
-        say.lines(f"config still names '{seen.configured}', and '{live.id}' cannot be written back: {live.why}")
+        named = f"'{seen.configured}'" if seen.configured else "no release that can be read"
+        say.lines(f"config still names {named}, and '{live.id}' cannot be written back: {live.why}")
         return
     commands = orders.written(seen.pulumi, live.config)
     for command in commands:

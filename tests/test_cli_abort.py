@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sluice.cli.abort import world
+from sluice.cli.abort import everything, world
 from sluice.core.clock import SystemClock
-from sluice.core.errors import Superseded
+from sluice.core.errors import Superseded, Unreachable
 from sluice.core.record import Record
 from sluice.history.pulumi import Pulumi
 from sluice.history.stack import Stack
@@ -31,19 +31,23 @@ def stack(folder: Path, split: dict[str, Any]) -> Stack:
     return Stack(Pulumi(folder, "organization/shop/prod"), f"file://{folder}", state, None, [])
 
 
+def locked(folder: Path) -> str:
+    """Have an update at work on the stack; return how it is told."""
+    locks = folder / ".pulumi" / "locks" / "organization" / "shop" / "prod"
+    locks.mkdir(parents=True)
+    told = {"pid": os.getpid(), "username": "ada", "hostname": os.uname().nodename, "timestamp": "2026-11-24T12:00:00Z"}
+    (locks / "one.json").write_text(json.dumps(told))
+    return f"pid {os.getpid()} of ada on {os.uname().nodename} holds the stack since 2026-11-24T12:00:00Z"
+
+
 @pytest.mark.parametrize("running", [False, True])
 def test_nothing_to_take(tmp_path: Path, capsys: pytest.CaptureFixture[str], running: bool):
     """An update that has not come to its canary has no traffic to lose, and gets none any more: whoever aborts hears that it goes on."""
-    locks = tmp_path / ".pulumi" / "locks" / "organization" / "shop" / "prod"
-    locks.mkdir(parents=True)
-    if running:
-        told = {"pid": os.getpid(), "username": "ada", "hostname": os.uname().nodename, "timestamp": "2026-11-24T12:00:00Z"}
-        (locks / "one.json").write_text(json.dumps(told))
+    who = locked(tmp_path) if running else ""
     split = {"kind": "envoy", "folder": str(tmp_path), "admin": str(tmp_path / "admin.sock")}
     splits.open(split).take("r1", [LIVE])
     world(stack(tmp_path, split))
     before = splits.open(split).get().routes
-    who = f"pid {os.getpid()} of ada on {os.uname().nodename} holds the stack since 2026-11-24T12:00:00Z"
     more = f"BUT {who}: it gets no traffic, and fails as it asks for some; to end it at once: Ctrl-C, or kill -INT\n" if running else ""
     assert capsys.readouterr().out == f"all traffic is on what is proven already\n{more}"
     assert (splits.aborted(split), splits.open(split).get().routes) == ("aborted by sluice abort", before)
@@ -57,3 +61,30 @@ def test_about_to_climb(served: Front, tmp_path: Path):
     with pytest.raises(Superseded):
         deployer.set(10)
     assert (splits.open(served.split).get().weight, deployer.seen().lease) == (0, None)
+
+
+@pytest.mark.embedded
+def test_unreadable_routes(served: Front, tmp_path: Path):
+    """Where the routes cannot be read the doors are those of the way back that lies beside them."""
+    attend(served, SystemClock().now(), weight=50)
+    (served.folder / "rds.json").write_text("{")
+    world(stack(tmp_path, served.descriptor([LIVE])))
+    share = splits.open(served.split).get()
+    assert (share.weight, share.routes) == (0, [LIVE])
+
+
+def test_no_doors(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Where no door is known any more all else is done, and the error, which comes last, says what next."""
+    journal = tmp_path / "journal.jsonl"
+    split = {"kind": "envoy", "folder": str(tmp_path), "admin": str(tmp_path / "admin.sock")}
+    for name in ("rds.json", "back.json"):
+        (tmp_path / name).write_text("{")
+    seen, who = stack(tmp_path, split), locked(tmp_path)
+    seen.state["resources"][0]["outputs"]["journal"] = str(journal)
+    with pytest.raises(Unreachable) as caught:
+        everything(seen, "too slow")
+    why = f"the routes in '{tmp_path}/rds.json' cannot be read (JSONDecodeError): run `pulumi up`, which writes them anew"
+    assert str(caught.value) == why
+    still = "config still names no release that can be read, and 'r1' cannot be written back: history has no update with its config"
+    assert capsys.readouterr().out == f"the traffic was not taken\nAND {who}: end it with Ctrl-C, or kill -INT\n{still}\n"
+    assert json.loads(journal.read_text())["text"] == "too slow"

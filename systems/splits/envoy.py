@@ -71,6 +71,15 @@ class EnvoySplit:
         """See the port."""
         return look(self.folder)
 
+    def doors(self) -> list[Route]:
+        """See the port."""
+        try:
+            return self.get().routes
+        except Unreachable:
+            with suppress(OSError, ValueError, LookupError, TypeError):
+                return self._reserved().routes
+            raise
+
     def told(self) -> dict[str, Any]:
         """See the port."""
         return told(self.folder)

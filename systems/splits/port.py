@@ -23,6 +23,9 @@ class Split(Protocol):
     def get(self) -> Share:
         """Return what the splitter was last told. May be called by anybody at any time."""
 
+    def doors(self) -> list[Route]:
+        """Return the routes that it was last told; where these cannot be read, those that are at hand for the way back."""
+
     def told(self) -> dict[str, Any]:
         """Return the same as plain data, without parsing it: the look of a no-change update."""
 
