@@ -68,22 +68,16 @@ def traffic(seen: Stack) -> dict[str, dict[str, int]] | None:
 
 def lease(seen: Stack) -> dict[str, Any]:
     """Return who watches traffic that is not proven, and where it is held, as the splitter has it; what the keeper took back last."""
-    import time
+    from sluice.history.watch import ended, watch
 
-    from sluice.systems import splits
-    from sluice.systems.keeper import file
-
-    if seen.split is None:
-        return {"held": None, "watched": None, "ended": None}
-    split, now = splits.open(seen.split), time.time()
-    there = split.seen()
-    lease = there.lease
-    watch = {"by": "keeper" if lease.hold else "deployer", "release": lease.release, "silent": now - there.beat} if lease else None
-    return {
-        "held": lease.hold.shown(lease.release) if lease and lease.hold else None,
-        "watched": watch and {**watch, "keeper": split.kept(now)},
-        "ended": file.word(seen.split["folder"]).get("ended"),
-    }
+    found = watch(seen)
+    one = found.lease
+    by = (
+        {"by": "keeper" if one.hold else "deployer", "release": one.release, "silent": found.silent, "keeper": found.keeper}
+        if one
+        else None
+    )
+    return {"held": found.held, "watched": by, "ended": ended(seen)}
 
 
 def show(found: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ def traffic(scene: Scene) -> list[Finding]:
     proven = scene.seen.live.names if scene.seen.live else set[str]()
     doors = {f"{route.service} {route.prefix}": share.weights(route) for route in share.routes}
     # A release that is held on its way has its share by right, as long as somebody watches it.
-    return stack.traffic(doors, sorted(proven), busy=scene.busy or (scene.watch[0] is not None and scene.watch[1]))
+    return stack.traffic(doors, sorted(proven), busy=scene.busy or (scene.watch.lease is not None and scene.watch.keeper))
 
 
 def _share(scene: Scene) -> Share:
@@ -113,8 +113,9 @@ def envoy(scene: Scene) -> list[Finding]:
 
 def keeper(scene: Scene) -> list[Finding]:
     """Look whether the keeper beside the splitter is at work, and whether it has something to watch."""
-    lease, answers = scene.watch
-    return [stack.keeper(answers, scene.held or (f"'{lease.release}' has traffic" if lease else ""))] if scene.seen.split else []
+    lease = scene.watch.lease
+    had = scene.held or (f"'{lease.release}' has traffic" if lease else "")
+    return [stack.keeper(scene.watch.keeper, had)] if scene.seen.split else []
 
 
 def supervisord(scene: Scene) -> list[Finding]:

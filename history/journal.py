@@ -22,8 +22,8 @@ from sluice.core.settings.parse import draft
 from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.tree import ROLLOUT
 from sluice.history.stack import Stack
+from sluice.history.watch import ended
 from sluice.systems import actor, journal
-from sluice.systems.keeper import file
 
 
 def note(seen: Stack, moment: Moment, text: str, *, release: str = "", figures: Mapping[str, Any] | None = None) -> list[str]:
@@ -78,11 +78,10 @@ def tried(seen: Stack) -> Attempt | None:
 
 def _kept(seen: Stack) -> list[str]:
     """Say what the keeper took back last, where it could not write that down itself."""
-    word = file.word(seen.split["folder"]) if seen.split else {}
-    ended = word.get("ended")
-    if not ended or ended.get("noted"):
+    last = ended(seen)
+    if not last or last.get("noted"):
         return []
-    return [f"the keeper took back the traffic of {ended['release']} at {when(datetime.fromtimestamp(ended['at'], UTC))}: {ended['why']}"]
+    return [f"the keeper took back the traffic of {last['release']} at {when(datetime.fromtimestamp(last['at'], UTC))}: {last['why']}"]
 
 
 def _rollout(seen: Stack) -> tuple[Rollout | None, list[str]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sluice.core.lease import Lease, said
+from sluice.core.lease import said
 from sluice.core.store import Store
 from sluice.history.stack import Stack
+from sluice.history.watch import Watch, watch
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,14 @@ class Scene:
         return any(not dead for _, dead in self.locks)
 
     @cached_property
-    def watch(self) -> tuple[Lease | None, bool]:
-        """Return the lease on traffic that is not proven, None where there is none, and whether a keeper is at work."""
-        from sluice.systems import splits
-
-        if self.seen.split is None:
-            return None, False
-        split = splits.open(self.seen.split)
-        return split.seen().lease, split.kept(time.time())
+    def watch(self) -> Watch:
+        """Return who watches traffic that is not proven."""
+        return watch(self.seen)
 
     @property
     def held(self) -> str:
         """Return how a release is held on its way, "" when none is."""
-        lease, _ = self.watch
-        if lease is None or lease.hold is None:
-            return ""
-        return said(lease.hold.shown(lease.release))
+        return said(self.watch.held) if self.watch.held else ""
 
     @cached_property
     def root(self) -> Path | None:
