@@ -8,7 +8,7 @@ import typer
 
 from sluice.cli import ends, journal, options, say
 from sluice.cli.plan import make, orders, show
-from sluice.cli.rollback import confirm, run
+from sluice.cli.rollback import attended, confirm, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ Version = Annotated[str, typer.Argument(help="The version to bring out.")]
 Kind = Annotated[str | None, typer.Option("--kind", help="configuration, patch, minor, major or hotfix.")]
 Schema = Annotated[list[str], typer.Option("--schema", help="A database's revision, as in shop=0007.")]
 Keep = Annotated[bool, typer.Option("--no-revert", help="When it fails, end with the plan, and do nothing by itself.")]
+Skip = Annotated[bool, typer.Option("--skip-preview", help="Do not show first what the update would do.")]
 Level = Annotated[str | None, typer.Option("--severity", help="How much a failure would matter, P0 to P3; else what has failed says it.")]
 
 
@@ -31,12 +32,14 @@ def release(
     schema: Schema = [],  # noqa: B006
     severity: Level = None,
     no_revert: Keep = False,
+    skip_preview: Skip = False,
     message: options.Why = "",
     yes: options.Yes = False,
     stack: options.StackName = None,
     cwd: options.Folder = options.HERE,
 ) -> None:
-    """Set the version in config, and run `pulumi up`. When that fails, go back where that is safe, else end with the plan.
+    """Show what the update would do, set the version in config, and run `pulumi up`. When that fails, go back where that is safe, else end
+    with the plan.
 
     In plain Pulumi: `pulumi config set --path sluice:release.version VERSION`, then `pulumi up`; to go back, the commands that it prints.
     """
@@ -55,12 +58,23 @@ def release(
             raise Refused([f"{lock}; nothing was touched" for lock in locks])
         words = pulumi.argv("config", "set-all", "--path", *settings(version, kind, schema))
         up = pulumi.argv(*UP, "--message", f"release {version}{message and f': {message}'}")
+        attended(yes)
         say.lines("in plain Pulumi:", *(f"  {command}" for command in shown([words, up])))
+        if not skip_preview:
+            preview(pulumi, words)
         confirm(f"release {version} to '{pulumi.stack}'?", yes)
         before, begun = proven(pulumi), time.monotonic()
         pulumi.do(words)
         code, events = pulumi.events(up)
         raise typer.Exit(after(pulumi, before, events, severity, revert=not no_revert) if code else done(pulumi, begun))
+
+
+def preview(pulumi: Pulumi, words: list[str]) -> None:
+    """Show what the update would do; Refused where that fails already."""
+    from sluice.core.errors import Refused
+
+    if pulumi.preview(words):
+        raise Refused(["the preview has failed, as the update would: nothing was touched, nor was config; mend it, then again"])
 
 
 def done(pulumi: Pulumi, begun: float) -> int:

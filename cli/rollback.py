@@ -84,16 +84,20 @@ def check(seen: Stack, made: Plan, wish: Wish, yes: bool) -> None:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask, unless told not to; where nobody can answer, that has to be said."""
+    """Ask, unless told not to."""
+    attended(yes)
+    if not yes:
+        typer.confirm(question, abort=True)
+
+
+def attended(yes: bool) -> None:
+    """Refuse to ask where nobody can answer: that has to be said."""
     import sys
 
     from sluice.core.errors import Refused
 
-    if yes:
-        return
-    if not sys.stdin.isatty():
+    if not yes and not sys.stdin.isatty():
         raise Refused(["nobody is here to say yes: add --yes; nothing was touched"])
-    typer.confirm(question, abort=True)
 
 
 def run(seen: Stack, made: Plan, told: Orders) -> int:

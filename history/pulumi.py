@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ TICK = 1.0
 LIMIT = 120.0
 # An update that was agreed to. Its outputs are for programs: of one that fails the CLI lists them as if they were deleted.
 UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
+PREVIEW = ("preview", "--suppress-outputs")
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,17 @@ class Pulumi:
         """
         # Whoever speaks meanwhile would tear the moving lines of a terminal.
         return self._watch([*argv, "--non-interactive"] if tick else argv, tick, {})
+
+    def preview(self, changes: list[str]) -> int:
+        """Preview what an update would do once one of its commands has changed config, which stays as it is; the user sees it. Return the
+        exit code."""
+        own = self.folder / f"Pulumi.{self.short}.yaml"
+        with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
+            changed = Path(folder) / own.name
+            if own.exists():
+                shutil.copyfile(own, changed)
+            self.do([*changes, "--config-file", str(changed)])
+            return self._watch([*self.argv(*PREVIEW), "--config-file", str(changed)], None, {})
 
     def events(self, argv: list[str]) -> tuple[int, list[str]]:
         """Watch an update, and return its exit code and the engine's events, a JSON object a line."""

@@ -60,7 +60,12 @@ def test_artifact(shop: Engine):
     """A service that is not there is nothing to go back for: it is mended, and tried again."""
     app, aside = shop.folder / "app", shop.folder / "aside"
     app.rename(aside)
-    done = release(shop)
+    refused = release(shop)
+    assert refused.out.endswith(
+        "error: the preview has failed, as the update would: nothing was touched, nor was config; mend it, then again\n"
+    )
+    assert (refused.code, shop.run("config", "get", "--path", "sluice:release.version").out) == (1, "1.0\n")
+    done = release(shop, "--skip-preview")
     assert "nothing is done by itself: the matrix says to mend it, and to try again" in done.out
     assert "because a service could not be built or fetched: P3" in done.out
     aside.rename(app)

@@ -1,0 +1,59 @@
+"""How `sluice release` begins; what it does is in test_engine_rollback and test_engine_matrix."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+
+from sluice.history.pulumi import Pulumi
+from tests.fixtures.sluice import SLUICE
+from tests.test_history_updates import pulumi
+
+__all__ = ["pulumi"]
+PROGRAM = """
+import pulumi
+version = pulumi.Config("sluice").require_object("release")["version"]
+if version == "0.9":
+    raise ValueError("too old")
+pulumi.log.info(f"this would be {version}")
+"""
+
+
+def typed(one: Pulumi, *words: str, answer: str) -> tuple[int, str]:
+    """Run the verb on a terminal, where somebody answers; return its exit code and all that the terminal showed."""
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [str(SLUICE), "release", *words], cwd=one.folder, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+    )
+    os.close(slave)
+    os.write(master, answer.encode())
+    said = b""
+    try:
+        while part := os.read(master, 4096):
+            said += part
+    except OSError:
+        # The last one who writes to it has gone.
+        pass
+    os.close(master)
+    return child.wait(60), said.decode()
+
+
+def test_asked(pulumi: Pulumi):
+    """What the update would do is shown before the question; who says no has changed nothing, and so has a preview that fails."""
+    (pulumi.folder / "__main__.py").write_text(PROGRAM)
+    config = pulumi.folder / "Pulumi.test.yaml"
+    subprocess.run(["pulumi", "config", "set", "--path", "sluice:release.version", "1.0"], cwd=pulumi.folder, check=True)
+    before = config.read_text()
+    code, said = typed(pulumi, "1.1", answer="n\n")
+    assert (code, config.read_text()) == (1, before)
+    assert 0 < said.index("this would be 1.1") < said.index("release 1.1 to 'test'? [y/N]")
+    code, said = typed(pulumi, "1.1", "--skip-preview", answer="n\n")
+    assert (code, "this would be" in said, config.read_text()) == (1, False, before)
+    code, said = typed(pulumi, "0.9", "--yes", answer="")
+    assert (code, config.read_text()) == (1, before)
+    assert "too old" in said
+    assert (
+        said.splitlines()[-1]
+        == "error: the preview has failed, as the update would: nothing was touched, nor was config; mend it, then again"
+    )
