@@ -10,15 +10,14 @@ if TYPE_CHECKING:
     from sluice.history.stack import Stack
 
 
-def abort(message: options.Why = "", stack: options.StackName = None, cwd: options.Folder = options.HERE) -> None:
+@options.spread
+def abort(message: options.Why = "", at: options.At = options.HERE) -> None:
     """Take the traffic from a version that is not proven, then the release from config. A running `pulumi up` loses the traffic, and fails.
 
     In plain Pulumi: Ctrl-C in `pulumi up`, write back the live release, and `pulumi up`.
     """
-    from sluice.history.pulumi import find
-    from sluice.history.stack import look
 
-    everything(look(find(cwd.resolve(), stack)), message or "sluice abort")
+    everything(at.look(), message or "sluice abort")
 
 
 def everything(seen: Stack, why: str) -> None:

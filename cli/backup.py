@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from sluice.history.stack import Stack
 
 Names = Annotated[
-    list[str] | None, typer.Argument(help="Databases, by name; without one all that the program declares.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="DATABASE", help="Databases, by name; without one all that the program declares.", show_default=False),
 ]
 Listed = Annotated[bool, typer.Option("--list", help="Show what is on the shelf, and make nothing.")]
 Verify = Annotated[bool, typer.Option("--verify", help="Read every backup again: sizes, SHA-256, and each block; make nothing.")]
@@ -23,12 +24,12 @@ Verify = Annotated[bool, typer.Option("--verify", help="Read every backup again:
 HEAD = ("database", "id", "made", "size", "revision", "verified", "copy", "needed by")
 
 
+@options.spread
 def backup(
     databases: Names = None,
     listed: Listed = False,
     verify: Verify = False,
-    stack: options.StackName = None,
-    cwd: options.Folder = options.HERE,
+    at: options.At = options.HERE,
     json: options.Json = False,
 ) -> None:
     """Save databases now, restore each backup beside the live one and compare, as before a migration, with the same locks and retention.
@@ -36,10 +37,8 @@ def backup(
     The restore point of the last release stays what it is. Exit code 1 when a backup did not hold. In plain Pulumi:
     `pulumi config set --path sluice:rollout.backup.when always` saves with every release; by hand it is pg_dump, which is printed.
     """
-    from sluice.history.pulumi import find
-    from sluice.history.stack import look
 
-    seen = look(find(cwd.resolve(), stack))
+    seen = at.look()
     names = chosen(seen, databases or [])
     if verify:
         raise typer.Exit(again(seen, names, json))

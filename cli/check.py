@@ -35,18 +35,20 @@ CODES = {"passed": 0, "failed": 1, "inconclusive": 2, "errored": 2}
 
 Which = Annotated[
     Gate | None,
-    typer.Argument(help="preflight, health, smoke or mark; without one the first three.", show_default=False, show_choices=False),
+    typer.Argument(
+        metavar="GATE", help="preflight, health, smoke or mark; without one the first three.", show_default=False, show_choices=False
+    ),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Ask again and again until all passes, or the timeout is over.")]
-Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, as in 60s or 5m.")]
+Timeout = Annotated[str, typer.Option("--timeout", metavar="DURATION", help="How long to wait, as in 60s or 5m.")]
 
 
+@options.spread
 def check(
     gate: Which = None,
     wait: Wait = False,
     timeout: Timeout = TIMEOUT,
-    stack: options.StackName = None,
-    cwd: options.Folder = options.HERE,
+    at: options.At = options.HERE,
     json: options.Json = False,
 ) -> None:
     """Ask a gate's checks now, as the program declares them, without a release and without changing anything.
@@ -59,7 +61,7 @@ def check(
 
     clock = Patient()
     try:
-        code = _check(USUAL if gate is None else (gate,), _span(timeout) if wait else 0.0, options.At(cwd, stack), json, clock)
+        code = _check(USUAL if gate is None else (gate,), _span(timeout) if wait else 0.0, at, json, clock)
     except SluiceError as error:
         say.error(str(error))
         # What was not asked has not failed; and Ctrl-C reaches the program's preview too, which then fails.
@@ -97,13 +99,11 @@ class Round:
 
     def ask(self, clock: Patient) -> dict[str, list[Verdict]]:
         """Ask every gate once."""
-        from sluice.history.pulumi import find
         from sluice.history.questions import ask
-        from sluice.history.stack import look
         from sluice.systems import gates as put
 
         if not self.known or (Gate.HEALTH in self.gates and self.asked.health.absent):
-            self.asked, self.known = ask(look(find(self.at.folder, self.at.stack))), True
+            self.asked, self.known = ask(self.at.look()), True
         # A stack without journeys has no smoke test to speak of, unless somebody asks for it.
         named = [one for one in self.gates if one is not Gate.SMOKE or self.asked.smoke or len(self.gates) == 1]
         return {gate.value: put.look(gate, self.asked, clock) for gate in named}

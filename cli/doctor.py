@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
     from sluice.core.diagnosis.finding import Finding
 
-Long = Annotated[str, typer.Option("--long", help="From when a transaction or a statement is told, as in 30s or 5m.")]
+Long = Annotated[str, typer.Option("--long", metavar="DURATION", help="From when a transaction or a statement is told, as in 30s or 5m.")]
 # Shorter ones come and go; after a minute somebody has forgotten one.
 LONG = "60s"
 STYLES = {"problem": "bold red", "unknown": "magenta", "warning": "yellow", "ok": "green"}
 
 
-def doctor(long: Long = LONG, stack: options.StackName = None, cwd: options.Folder = options.HERE, json: options.Json = False) -> None:
+@options.spread
+def doctor(long: Long = LONG, at: options.At = options.HERE, json: options.Json = False) -> None:
     """Look at everything at once: disks, memory, ports, variables, credentials, programs, services, doors, databases, migrations, backups.
 
     Each finding says what was seen against what was expected, the cause, and a command to paste. Nothing is changed. Exit code 1 when there
@@ -29,10 +30,9 @@ def doctor(long: Long = LONG, stack: options.StackName = None, cwd: options.Fold
 
     from sluice.core.diagnosis.finding import sound, worst
     from sluice.history.examine import examine
-    from sluice.history.pulumi import find
 
     begun, least = time.monotonic(), span("--long", long)
-    found = worst(examine(find(cwd.resolve(), stack), long=least))
+    found = worst(examine(at.pulumi, long=least))
     if json:
         say.data([one.wire() for one in found])
     else:

@@ -13,15 +13,14 @@ if TYPE_CHECKING:
 HEAD = ("when", "what", "ended", "release", "is", "commit", "message")
 
 
-def history(stack: options.StackName = None, cwd: options.Folder = options.HERE, json: options.Json = False) -> None:
+@options.spread
+def history(at: options.At = options.HERE, json: options.Json = False) -> None:
     """Show what was deployed: failed, interrupted and refreshed updates told apart, and which release each one proved.
 
     In plain Pulumi: `pulumi stack history --full-dates`, and `pulumi stack output proven`.
     """
-    from sluice.history.pulumi import find
-    from sluice.history.stack import look
 
-    seen = look(find(cwd.resolve(), stack))
+    seen = at.look()
     rows = [row(one, seen) for one in seen.updates]
     if json:
         say.data(rows)

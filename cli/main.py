@@ -6,8 +6,10 @@ Only typer is imported here and in the verbs' files: `--help` and completion hav
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from sluice.cli import abort, backup, check, doctor, history, plan, promote, release, repair, report, rollback, say, status
 from sluice.core.errors import SluiceError
@@ -19,21 +21,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (
-    release.release,
-    promote.promote,
-    status.status,
-    history.history,
-    plan.plan,
-    rollback.rollback,
-    repair.repair,
-    abort.abort,
-    doctor.doctor,
-    check.check,
-    backup.backup,
-    report.report,
-):
-    app.command()(verb)
+
+
+class Verb(TyperCommand):
+    """A verb whose help has no word of Python's: an argument's own name says what it is, `<list[str]>` behind it does not."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options."""
+        arguments: list[Any] = [one for one in self.params if one.param_type_name == "argument"]
+        for one in arguments:
+            one.display_type_rich = lambda ctx: None
+        super().format_options(ctx, formatter)
+
+
+# Docstrings say more than a line of the list has room for.
+VERBS = {
+    release.release: "Bring out a version, and go back where that fails.",
+    promote.promote: "Let a release go on that is held on its way.",
+    status.status: "Show what is live, and where the traffic is.",
+    history.history: "Show every update, and what it proved.",
+    plan.plan: "Say how to go back, and what that takes and loses.",
+    rollback.rollback: "Go back to a proven release.",
+    repair.repair: "Bring chosen rows back from a backup.",
+    abort.abort: "Take the traffic back from what is not proven, at once.",
+    doctor.doctor: "Find what is wrong, why, and what to type next.",
+    check.check: "Ask a gate's checks now, without a release.",
+    backup.backup: "Save databases now, and prove it; list what there is.",
+    report.report: "Write a page about a release.",
+}
+for verb, line in VERBS.items():
+    app.command(cls=Verb, short_help=line)(verb)
 
 
 def main() -> None:

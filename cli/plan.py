@@ -14,33 +14,19 @@ if TYPE_CHECKING:
     from sluice.history.stack import Stack
 
 
+@options.spread
 def plan(
-    to: options.To = None,
-    services_only: options.Services = False,
-    db_only: options.Data = False,
-    to_revision: options.Revision = [],  # noqa: B006
-    to_backup: options.Saved = [],  # noqa: B006
-    exact: options.Exact = False,
-    accept_loss: options.Accept = [],  # noqa: B006
-    symptom: options.Trouble = [],  # noqa: B006
-    rate: options.Rate = None,
-    severity: options.Severity = None,
-    stack: options.StackName = None,
-    cwd: options.Folder = options.HERE,
+    asked: options.Asked = options.NEWEST,
+    at: options.At = options.HERE,
     json: options.Json = False,
 ) -> None:
     """Say how to go back to a proven release, why that one, what it takes of each database, and what that would lose.
 
     In plain Pulumi: the commands that it ends with.
     """
-    from sluice.history.pulumi import find
-    from sluice.history.stack import look
 
-    wish = options.wish(
-        to=to, services_only=services_only, db_only=db_only, to_revision=to_revision, to_backup=to_backup, exact=exact,
-        accept_loss=accept_loss, symptom=symptom, rate=rate, severity=severity,
-    )  # fmt: skip
-    seen = look(find(cwd.resolve(), stack))
+    wish = asked.wish
+    seen = at.look()
     made = make(seen, wish)
     told = orders(seen, made)
     if json:

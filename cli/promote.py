@@ -14,15 +14,17 @@ from sluice.cli.status import lease
 if TYPE_CHECKING:
     from sluice.history.stack import Stack
 
-Until = Annotated[int, typer.Option("--until", min=1, max=100, help="The weight of the step to hold at next; 100 is all the way.")]
+Until = Annotated[
+    int, typer.Option("--until", metavar="WEIGHT", min=1, max=100, help="The weight of the step to hold at next; 100 is all the way.")
+]
 
 
+@options.spread
 def promote(
     until: Until = 100,
     message: options.Why = "",
     yes: options.Yes = False,
-    stack: options.StackName = None,
-    cwd: options.Folder = options.HERE,
+    at: options.At = options.HERE,
 ) -> None:
     """Go on from the step at which a release is held: all gates run again, and the step is proven again before the next one.
 
@@ -35,10 +37,10 @@ def promote(
     from sluice.core.settings.tree import ROLLOUT, path
     from sluice.history import facts
     from sluice.history.locks import turn
-    from sluice.history.pulumi import UP, find
+    from sluice.history.pulumi import UP
     from sluice.history.stack import look
 
-    pulumi = find(cwd.resolve(), stack)
+    pulumi = at.pulumi
     with turn(pulumi):
         seen = look(pulumi)
         held = check(seen, until)

@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     from sluice.history.pulumi import Pulumi
     from sluice.history.stack import Stack
 
-Version = Annotated[str, typer.Argument(help="The version to bring out.")]
-Kind = Annotated[str | None, typer.Option("--kind", help="configuration, patch, minor, major or hotfix.")]
-Schema = Annotated[list[str], typer.Option("--schema", help="A database's revision, as in shop=0007.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="The version to bring out.")]
+Kind = Annotated[str | None, typer.Option("--kind", metavar="KIND", help="configuration, patch, minor, major or hotfix.")]
+Schema = Annotated[
+    list[str],
+    typer.Option("--schema", metavar="DATABASE=REVISION", help="A database's revision, as in shop=0007; several times for several."),
+]
 Keep = Annotated[bool, typer.Option("--no-revert", help="When it fails, end with the plan, and do nothing by itself.")]
 Skip = Annotated[bool, typer.Option("--skip-preview", help="Do not show first what the update would do.")]
-Level = Annotated[str | None, typer.Option("--severity", help="How much a failure would matter, P0 to P3; else what has failed says it.")]
+Level = Annotated[
+    str | None, typer.Option("--severity", metavar="P0..P3", help="How much a failure would matter; else what has failed says it.")
+]
 
 
+@options.spread
 def release(
     version: Version,
     kind: Kind = None,
@@ -35,8 +41,7 @@ def release(
     skip_preview: Skip = False,
     message: options.Why = "",
     yes: options.Yes = False,
-    stack: options.StackName = None,
-    cwd: options.Folder = options.HERE,
+    at: options.At = options.HERE,
 ) -> None:
     """Show what the update would do, set the version in config, and run `pulumi up`. When that fails, go back where that is safe, else end
     with the plan.
@@ -49,10 +54,10 @@ def release(
     from sluice.core.rollback.symptom import read
     from sluice.history.facts import shown
     from sluice.history.locks import held, turn
-    from sluice.history.pulumi import UP, find
+    from sluice.history.pulumi import UP
 
     read([], None, severity)
-    pulumi = find(cwd.resolve(), stack)
+    pulumi = at.pulumi
     with turn(pulumi):
         if locks := held(pulumi, pulumi.backend()):
             raise Refused([f"{lock}; nothing was touched" for lock in locks])

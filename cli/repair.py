@@ -10,7 +10,7 @@ import typer
 
 from sluice.cli import options, say
 from sluice.cli.backup import chosen
-from sluice.cli.rollback import Dry, confirm
+from sluice.cli.rollback import confirm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,19 +20,29 @@ if TYPE_CHECKING:
     from sluice.history.stack import Stack
     from sluice.systems.repair_write import Job
 
-Database = Annotated[str, typer.Argument(help="The database.")]
-Table = Annotated[list[str], typer.Option("--table", help="A table whose rows come back; several times for several.")]
-Where = Annotated[list[str], typer.Option("--where", help="Only these rows: an SQL condition, or 'TABLE: condition' with several tables.")]
-From = Annotated[str | None, typer.Option("--from", help="The backup, by its id; without it the newest that was restored and compared.")]
-Pause = Annotated[str, typer.Option("--pause", help="The flag that pauses what writes there: NAME, or NAME=off where off pauses.")]
-Flying = Annotated[str, typer.Option("--in-flight", help="A SELECT that has no row, or 0, once no work is under way.")]
-Patience = Annotated[str, typer.Option("--patience", help="How long to wait for that.")]
-Verify = Annotated[list[str], typer.Option("--verify", help="A SELECT that must have no row, or one that is true; else nothing changes.")]
+Database = Annotated[str, typer.Argument(metavar="DATABASE", help="The database.")]
+Table = Annotated[list[str], typer.Option("--table", metavar="TABLE", help="A table whose rows come back; several times for several.")]
+Where = Annotated[
+    list[str],
+    typer.Option("--where", metavar="CONDITION", help="Only these rows: an SQL condition, or 'TABLE: condition' with several tables."),
+]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="ID", help="The backup, by its id; without it the newest that was restored and compared.")
+]
+Pause = Annotated[
+    str, typer.Option("--pause", metavar="FLAG", help="The flag that pauses what writes there: NAME, or NAME=off where off pauses.")
+]
+Flying = Annotated[str, typer.Option("--in-flight", metavar="SELECT", help="A SELECT that has no row, or 0, once no work is under way.")]
+Patience = Annotated[str, typer.Option("--patience", metavar="DURATION", help="How long to wait for that.")]
+Verify = Annotated[
+    list[str], typer.Option("--verify", metavar="SELECT", help="A SELECT that must have no row, or one that is true; else nothing changes.")
+]
 Remove = Annotated[bool, typer.Option("--remove", help="Take away the rows that are not in the backup; without it they stay.")]
 Triggers = Annotated[bool, typer.Option("--triggers", help="Let your own triggers run for each row; without it they do not.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Only let go of the flag of a repair that was begun.")]
 
 
+@options.spread
 def repair(
     database: Database,
     table: Table = [],  # noqa: B006
@@ -45,10 +55,9 @@ def repair(
     remove: Remove = False,
     triggers: Triggers = False,
     resume: Resume = False,
-    dry_run: Dry = False,
+    dry_run: options.Dry = False,
     yes: options.Yes = False,
-    stack: options.StackName = None,
-    cwd: options.Folder = options.HERE,
+    at: options.At = options.HERE,
 ) -> None:
     """Pause, wait for work in flight, put rows of a verified backup in place in one transaction, verify, resume.
 
@@ -57,19 +66,17 @@ def repair(
     """
     from sluice.core.restore.repair import read
     from sluice.history.locks import turn
-    from sluice.history.pulumi import find
-    from sluice.history.stack import look
     from sluice.systems import repair as doing
 
     if resume:
-        seen = look(find(cwd.resolve(), stack))
+        seen = at.look()
         (name,) = chosen(seen, [database])
         say.lines(*doing.resume(seen.stores[name], flags(seen)))
         return
     wanted = read(
         tables=table, wheres=where, pause=pause, in_flight=in_flight, patience=patience, verify=verify, remove=remove, triggers=triggers
     )
-    seen = look(find(cwd.resolve(), stack))
+    seen = at.look()
     job = plan(seen, database, wanted, backup, patience)
     found = doing.look(job)
     say.lines(f"'{database}' of '{seen.pulumi.stack}', from backup {job.backup.id}:", *(f"  {line}" for line in found.lines))

@@ -9,17 +9,22 @@ import typer
 
 from sluice.cli import options, say
 
-Which = Annotated[str | None, typer.Argument(help="A release, by its id or version; without it the newest attempt.", show_default=False)]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file; default: report-RELEASE.html here, - is the screen.")]
+Which = Annotated[
+    str | None,
+    typer.Argument(metavar="RELEASE", help="A release, by its id or version; without it the newest attempt.", show_default=False),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file; default: report-RELEASE.html here, - is the screen.")
+]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Write Markdown, for a ticket or a chat.")]
 
 
+@options.spread
 def report(
     release: Which = None,
     output: Output = None,
     markdown: Markdown = False,
-    stack: options.StackName = None,
-    cwd: options.Folder = options.HERE,
+    at: options.At = options.HERE,
     json: options.Json = False,
 ) -> None:
     """Write one page about a release: timeline, verdicts, canary against live, database, what was gone back from, the incident checklist.
@@ -31,11 +36,9 @@ def report(
     from sluice.core.report.build import report as make
     from sluice.core.report.report import choose
     from sluice.history.journal import known
-    from sluice.history.pulumi import find
-    from sluice.history.stack import look
     from sluice.systems import page
 
-    found = known(look(find(cwd.resolve(), stack)))
+    found = known(at.look())
     made = make(found, choose(found, release), datetime.now(UTC))
     if json:
         say.data(made.wire())

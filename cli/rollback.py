@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -17,25 +17,14 @@ if TYPE_CHECKING:
     from sluice.history.pulumi import Pulumi
     from sluice.history.stack import Stack
 
-Dry = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its commands, and change nothing.")]
 
-
+@options.spread
 def rollback(
-    to: options.To = None,
-    services_only: options.Services = False,
-    db_only: options.Data = False,
-    to_revision: options.Revision = [],  # noqa: B006
-    to_backup: options.Saved = [],  # noqa: B006
-    exact: options.Exact = False,
-    accept_loss: options.Accept = [],  # noqa: B006
-    dry_run: Dry = False,
+    asked: options.Asked = options.NEWEST,
+    dry_run: options.Dry = False,
     yes: options.Yes = False,
-    symptom: options.Trouble = [],  # noqa: B006
-    rate: options.Rate = None,
-    severity: options.Severity = None,
     message: options.Why = "",
-    stack: options.StackName = None,
-    cwd: options.Folder = options.HERE,
+    at: options.At = options.HERE,
 ) -> None:
     """Go back to a proven release: its `sluice:release` is written back byte for byte, and `pulumi up` takes it through the gates.
 
@@ -46,14 +35,10 @@ def rollback(
     from contextlib import nullcontext
 
     from sluice.history.locks import turn
-    from sluice.history.pulumi import find
     from sluice.history.stack import look
 
-    wish = options.wish(
-        to=to, services_only=services_only, db_only=db_only, to_revision=to_revision, to_backup=to_backup, exact=exact,
-        accept_loss=accept_loss, symptom=symptom, rate=rate, severity=severity,
-    )  # fmt: skip
-    pulumi = find(cwd.resolve(), stack)
+    wish = asked.wish
+    pulumi = at.pulumi
     with nullcontext() if dry_run else turn(pulumi):
         seen = look(pulumi)
         made = make(seen, wish)
@@ -63,7 +48,7 @@ def rollback(
             raise typer.Exit(0 if made.runs else 1)
         check(seen, made, wish, yes)
         confirm(f"{made.action.value}: go back to '{made.target}' on '{seen.pulumi.stack}'?", yes)
-        journal.back(seen, made, message, symptoms=symptom, severity=severity)
+        journal.back(seen, made, message, symptoms=asked.symptom, severity=asked.severity)
         raise typer.Exit(run(seen, made, told))
 
 

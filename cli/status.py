@@ -16,16 +16,15 @@ Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on, with a line w
 LOOK = 0.2
 
 
-def status(watch: Watch = False, stack: options.StackName = None, cwd: options.Folder = options.HERE, json: options.Json = False) -> None:
+@options.spread
+def status(watch: Watch = False, at: options.At = options.HERE, json: options.Json = False) -> None:
     """Show what is live and proven, what config names, where the traffic is, and who works on the stack.
 
     In plain Pulumi: `pulumi stack output live`, and `pulumi config get sluice:release`.
     """
     from sluice.history.locks import held
-    from sluice.history.pulumi import find
-    from sluice.history.stack import look
 
-    seen = look(find(cwd.resolve(), stack))
+    seen = at.look()
     found = facts(seen, held(seen.pulumi, seen.backend))
     if json:
         say.data(found)

@@ -24,10 +24,11 @@ def run(*words: str, cwd: Path | None = None, **env: str) -> subprocess.Complete
 
 
 def test_help():
-    """Help names every verb, and starts without anything heavy."""
-    found = run("--help")
+    """Help names every verb, each with a whole sentence, and starts without anything heavy."""
+    found = run("--help", COLUMNS="80")
     assert found.returncode == 0
     assert [verb for verb in VERBS if re.search(rf"^  {verb} ", found.stdout, re.MULTILINE)] == [*VERBS]
+    assert "..." not in found.stdout.partition("Commands:")[2]
     loaded = f"import sys; import sluice.cli.main; print([name for name in {HEAVY} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -38,6 +39,8 @@ def test_verbs(verb: str):
     found = run(verb, "--help", COLUMNS="200")
     assert found.returncode == 0
     assert "plain Pulumi" in found.stdout
+    # A type of Python's is no word for people.
+    assert not re.search(r"<\w", found.stdout)
     text = PAGE.read_text()
     section = text[text.index(f"## {verb}") :].partition("\n## ")[0]
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", found.stdout, re.MULTILINE)) - {"--help", "--stack", "--cwd", "--json", "--yes"}
