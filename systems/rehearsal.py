@@ -125,12 +125,15 @@ def _names(way: Plan) -> str:
 
 
 def _there_and_back(course: Course, phase: Kind, way: Plan, before: str, bottom: str) -> str:
-    """Go back to where the steps began, and up again; what loses rows must leave the right schema all the same."""
+    """Go back to where the steps began, and up again; what loses rows must leave the right schema all the same.
+
+    A column that comes back is at the end of its table: nobody can put it elsewhere, and nothing is lost by it.
+    """
     trial, lossy = course.trial, [step.migration.id for step in way.steps if step.migration.way == "lossy"]
     down = _down(course, way, scheme.of(trial).plan(target=bottom, phase="settle", lossy=lossy))
     # What was half there goes back to before it.
     whole = not any(step.start for step in way.steps)
-    change = difference(before, _own(trial.store), names=("before", "after"), order=not lossy) if whole else []
+    change = difference(before, _own(trial.store), names=("before", "after"), order=False) if whole else []
     if change:
         raise MigrationFailed(f"the way back of {_names(way)} does not lead back:\n    " + "\n    ".join(change))
     again = _timed(course, schema.way(trial, phase))

@@ -1,5 +1,7 @@
 """Texts of schemas."""
 
+import pytest
+
 from sluice.core.backup.schema import difference, digest, normal
 
 OLD = """--
@@ -70,10 +72,11 @@ def test_a_check_that_was_read_back():
     assert normal(written) != normal(restored.replace("'c'", "'d'"))
 
 
-def test_columns_in_another_order():
+@pytest.mark.parametrize("kind", ["TABLE", "FOREIGN TABLE"])
+def test_columns_in_another_order(kind: str):
     """A column that was dropped and added again is at the end: who asks for no order is told of nothing but other columns."""
-    head, names = "-- Name: t; Type: TABLE; Schema: s; Owner: -\nCREATE TABLE s.t (\n", ("backup", "copy")
+    head, names = f"-- Name: t; Type: {kind}; Schema: s; Owner: -\nCREATE {kind} s.t (\n", ("backup", "copy")
     old, new = f"{head}    a integer,\n    b text\n);\n", f"{head}    b text,\n    a integer\n);\n"
-    assert difference(old, new, names=names) == ["table s.t: another one"]
+    assert difference(old, new, names=names) == [f"{kind.lower()} s.t: another one"]
     assert difference(old, new, names=names, order=False) == []
-    assert difference(old, new.replace("text", "bytea"), names=names, order=False) == ["table s.t: another one, in b"]
+    assert difference(old, new.replace("text", "bytea"), names=names, order=False) == [f"{kind.lower()} s.t: another one, in b"]

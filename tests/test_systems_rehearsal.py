@@ -93,6 +93,36 @@ def test_there_and_back_and_there_again(store: Store, tmp_path: Path, files: dic
     untouched(store, copy)
 
 
+AGAIN = {
+    "0001_a.sql": "create table a (x int, y int generated always as (x * 2) stored, z int, constraint small check (y < 9));",
+    "0001_a.down.sql": "drop table a;",
+    "0002_y.sql": "-- phase: contract\n-- way: reversible\nalter table a drop column y;",
+}
+BACK = "alter table a add column y int generated always as (x * 2) stored; alter table a add constraint small check (y < 9);"
+
+
+@pytest.mark.parametrize(
+    ("back", "lost"),
+    [
+        (BACK, ""),
+        ("alter table a add column w int;", "table public.a: another one, in small, y, w"),
+        ("alter table a add column y int; alter table a add constraint small check (y < 9);", "table public.a: another one, in y"),
+        (BACK.split("; ")[0], "table public.a: another one, in small"),
+    ],
+    ids=["all of it", "the column", "what makes it", "its constraint"],
+)
+def test_a_column_that_comes_back(store: Store, tmp_path: Path, back: str, lost: str):
+    """A column that was dropped comes back at the end of its table, which is no difference; what else is not as it was is found."""
+    database, copy = given(store, tmp_path, {**AGAIN, "0002_y.down.sql": back}, "0002")
+    if not lost:
+        (_, line) = rehearse(database, copy).lines
+        assert re.fullmatch(r"0002_y: rehearsed up in \d\.\d s, down in \d\.\d s, and up again in \d\.\d s", line)
+        return
+    with pytest.raises(MigrationFailed, match="the way back of 0002_y does not lead back:") as error:
+        rehearse(database, copy)
+    assert str(error.value).partition("lead back:\n    ")[2] == f"{lost}; the live database was not touched"
+
+
 def test_a_broken_way_back_that_loses_data(store: Store, tmp_path: Path):
     """A lossy down file that does not run is found before it is needed, while its file can still be mended."""
     database, copy = given(store, tmp_path, {**LOSSY, "0001_total.down.sql": "alter table orders drop column totl;"})

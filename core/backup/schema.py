@@ -16,6 +16,8 @@ CAST = re.compile(rf"\(ARRAY\[({ITEM}(?:, {ITEM})*)\]\)::text\[\]")
 HEADING = re.compile(r"-- Name: (.*); Type: (.*); Schema: (.*); Owner: ")
 # In CREATE TABLE: a column's name, or what it calls a constraint.
 COLUMN = re.compile(r"    (?:CONSTRAINT )?(\"[^\"]+\"|\w+)")
+# What has columns, as an object is called.
+TABLES = ("table ", "foreign table ")
 SHOWN = 12
 
 
@@ -59,12 +61,12 @@ def _objects(text: str, *, order: bool) -> dict[str, list[str]]:
             name = f"{kind.lower()} {called}" if schema == "-" else f"{kind.lower()} {schema}.{called}"
         # The last column has no comma.
         found.setdefault(name, []).append(line.removesuffix(","))
-    return found if order else {name: sorted(lines) if name.startswith("table ") else lines for name, lines in found.items()}
+    return found if order else {name: sorted(lines) if name.startswith(TABLES) else lines for name, lines in found.items()}
 
 
 def _other(name: str, old: list[str] | None, new: list[str] | None, names: tuple[str, str]) -> str:
     if old is None or new is None:
         return f"{name}: not in the {names[0] if old is None else names[1]}"
-    lines = [one for one in (*old, *new) if (one in old) != (one in new)] if name.startswith("table ") else []
+    lines = [one for one in (*old, *new) if (one in old) != (one in new)] if name.startswith(TABLES) else []
     columns = dict.fromkeys(found[1] for one in lines if (found := COLUMN.match(one)))
     return f"{name}: another one" + (f", in {', '.join(columns)}" if columns else "")
