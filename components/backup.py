@@ -16,7 +16,8 @@ class Backup(Component):
     """Saves databases and proves each backup by a restore beside the live one, before anything is changed.
 
     `databases` are core.database.Database as data, `folder` where backups are kept, `rules` config's own (`rollout.backup`), `needed`
-    the ids that must not be pruned, `ask` (core.settings.permission.Ask as data) how to ask for leave to go back.
+    the ids that must not be pruned, `ask` (core.settings.permission.Ask as data) how to ask for leave to go back, `skip` who lets the
+    release go without.
     Outputs: `backups`, ids by database; `lines`, a sentence each.
     """
 
@@ -33,12 +34,14 @@ class Backup(Component):
         rules: Rules | None = None,
         needed: Sequence[str] = (),
         ask: Mapping[str, Any] | None = None,
+        skip: str = "",
         common: Mapping[str, Any] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, {"release": release}, opts)
         own: dict[str, Any] = {"release": release, "settled": settled, "databases": databases, "folder": folder, "needed": list(needed)}
-        own |= {"owner": f"{pulumi.get_project()}/{pulumi.get_stack()}", **({"ask": ask} if ask else {})}
+        own |= {"owner": f"{pulumi.get_project()}/{pulumi.get_stack()}"}
+        own |= {name: given for name, given in (("ask", ask), ("skip", skip)) if given}
         made = backup.Backup(f"{name}-dump", {**(common or {}), **own, **(rules or Rules()).wire()}, self.below())
         self.backups = made.backups
         if not settled:

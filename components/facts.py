@@ -18,7 +18,7 @@ from sluice.core.journal import Source
 from sluice.core.migration.alembic import Alembic
 from sluice.core.plan import Plan
 from sluice.core.requirement import Fact
-from sluice.core.settings import Ask, Given, Leave, Permission, ask, closed, leave, missing
+from sluice.core.settings import Ask, Given, Leave, Permission, ask, closed, leave, missing, production
 from sluice.core.settings.tree import RELEASE, path
 from sluice.core.spec import Spec
 from sluice.core.store import Store
@@ -33,7 +33,7 @@ def gather(stack: Stack, plan: Plan) -> list[Fact]:
     approved, staged and proven, and a bad night is no time to wait for a window."""
     if plan.settled or plan.returning:
         return []
-    return [*_window(stack), *_approvals(stack, plan), *_content(stack, plan), *_required(stack, plan)]
+    return [*_window(stack), *_approvals(stack, plan), *_unsaved(stack, plan), *_content(stack, plan), *_required(stack, plan)]
 
 
 def standing(stack: Stack, plan: Plan) -> list[Fact]:
@@ -64,6 +64,21 @@ def left(stack: Stack) -> Leave:
 def asked(stack: Stack, plan: Plan) -> Ask:
     """Return how to ask them for it."""
     return ask(stack.settings.rollout.permissions, plan.release, _spent(stack), pulumi.get_stack())
+
+
+def _unsaved(stack: Stack, plan: Plan) -> list[Fact]:
+    """Return why a release may not go without its backup, as far as that is known without asking a database."""
+    if not (who := left(stack, plan).skip):
+        return []
+    rollout = stack.settings.rollout
+    requires = rollout.requires.stack.rsplit("/", 1)[-1] if rollout.requires else ""
+    why = production(pulumi.get_stack(), requires, rollout.approvals.required)
+    if not why:
+        return []
+    number = next(number for number, one in enumerate(rollout.permissions) if one.skip and one.release == plan.release)
+    command = f"pulumi config rm --path 'sluice:rollout.permissions[{number}].skip' --stack {pulumi.get_stack()}"
+    said = f"'{who}' lets '{plan.release}' go without a backup, and this stack is production: {why}"
+    return [Fact(name="backup", ok=False, why=said, command=command)]
 
 
 def _content(stack: Stack, plan: Plan) -> list[Fact]:
@@ -238,11 +253,13 @@ def outline(schema: Mapping[str, str], migrations: Mapping[str, str | Path | Ale
     return [line for name, target in schema.items() for line in live.outline(_nowhere(name, target, migrations), _of(name, took))]
 
 
-def explain(wires: Sequence[Any], folder: str, took: Mapping[str, str], release: pulumi.Resource, *, when: str, ask: Ask) -> None:
+def explain(
+    wires: Sequence[Any], folder: str, took: Mapping[str, str], release: pulumi.Resource, *, when: str, ask: Ask, skip: str
+) -> None:
     """Say what every pending migration will do to the databases as they are now, and what will be refused.
 
     `folder` has the backups, with what their rehearsals took; `took` is what other stacks know; `when`: what is to be saved; `ask` writes
-    the command that would allow a way back.
+    the command that would allow a way back; `skip` is who lets the release go without a backup.
     """
     from sluice.systems import able
     from sluice.systems import schema as live
@@ -250,7 +267,7 @@ def explain(wires: Sequence[Any], folder: str, took: Mapping[str, str], release:
     databases = [one for one in map(Database.read, wires) if one.target]
     try:
         pulumi.log.info("\n".join(line for one in databases for line in live.story(one, _estimates(one.name, folder, took))), release)
-        refusals = able.refusals(databases, when, ask)
+        refusals = able.refusals(databases, when, ask, skip=skip)
     except SluiceError as error:
         pulumi.log.warn(f"what the migrations will do cannot be said: {error}", release)
         return

@@ -21,8 +21,9 @@ class BackupProvider(Hook):
     """Refuses what no database could become; then saves and drills each that has statements to run (`when` always: each one).
 
     Inputs beside every hook's: `databases` (`core.database.Database`), `folder`, `when` (pending, always), `needed` (ids that
-    proven releases name), `owner` (the stack: only its own backups are removed), `ask` (`core.settings.permission.Ask`, optional), and
-    all else of `rollout.backup` (core.settings.rollout). Outputs: `backups`, ids by database; `lines`, a sentence each.
+    proven releases name), `owner` (the stack: only its own backups are removed), optionally `ask` (`core.settings.permission.Ask`) and
+    `skip` (who lets the release go without a backup, as far as it has nothing to run), and all else of `rollout.backup`
+    (core.settings.rollout). Outputs: `backups`, ids by database; `lines`, a sentence each.
     """
 
     moment = "backup"
@@ -44,6 +45,8 @@ class BackupProvider(Hook):
 
         databases = [Database.read(one) for one in props["databases"]]
         _refuse(databases, props)
+        if who := props.get("skip"):
+            return {"backups": {}, "lines": [f"nothing was saved: '{who}' lets {props['release']} go without a backup"]}
         wanted = [one for one in databases if able.wanted(one, props["when"])]
         bare = [one for one in wanted if schema.bare(one)]
         with save.written(Path(props["folder"]), "pulumi up"):
@@ -85,7 +88,8 @@ def _refuse(databases: list[Database], props: Props) -> None:
     from sluice.core.settings.permission import Ask
     from sluice.systems import able
 
-    reasons = able.refusals(databases, props["when"], Ask.read(props["ask"]) if props.get("ask") else None)
+    ask = Ask.read(props["ask"]) if props.get("ask") else None
+    reasons = able.refusals(databases, props["when"], ask, skip=props.get("skip") or "")
     if reasons:
         raise Refused(reasons, headline=f"{props['release']} does not begin, no database was touched:")
 

@@ -24,8 +24,9 @@ class PreflightProvider(Hook):
     """Refuses a release that should not begin; then takes traffic away from whatever an earlier release left behind.
 
     Inputs beside every hook's, all optional: `facts` (`core.requirement.Fact`), `checks` (asked once), `requirements`
-    (`core.requirement.Requirement`), `databases` (`core.database.Database`) with `when` and `ask` as a backup has them, `restore` (the
-    inputs of a `hooks.restore`), and `split`, a runtime's descriptor, with `until`, the weight at which a keeper is to hold the release.
+    (`core.requirement.Requirement`), `databases` (`core.database.Database`) with `when`, `ask` and `skip` as a backup has them, `restore`
+    (the inputs of a `hooks.restore`), and `split`, a runtime's descriptor, with `until`, the weight at which a keeper is to hold the
+    release.
     """
 
     moment = "preflight"
@@ -119,7 +120,7 @@ def _barred(props: Props) -> list[str]:
         # What goes back is judged by what it will be; a backup looks at it again then.
         gone = {one.database.name for one in asked}
         stay = [one for one in map(Database.read, props.get("databases") or []) if one.name not in gone]
-        return wrong + able.refusals(stay, props.get("when") or "pending", ask)
+        return wrong + able.refusals(stay, props.get("when") or "pending", ask, skip=props.get("skip") or "")
     except SluiceError as error:
         return [str(error)]
 

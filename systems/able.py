@@ -17,15 +17,22 @@ ROLE = """
 """
 
 
-def refusals(databases: Sequence[Database], when: str, ask: Ask | None = None) -> list[str]:
+def refusals(databases: Sequence[Database], when: str, ask: Ask | None = None, *, skip: str = "") -> list[str]:
     """Return why databases cannot go where a release wants them, or else not be saved and drilled before, each with its database's name.
 
-    `when` is what a backup is asked for: pending or always; `ask` writes the command that would allow a way back.
+    `when` is what a backup is asked for: pending or always; `ask` writes the command that would allow a way back. `skip` is who
+    lets the release go without a backup: what has statements to run needs one all the same.
     """
     if named := _odd(databases):
         return named
-    wanted = schema.refusals(databases, ask)
+    wanted = schema.refusals(databases, ask) or [_needed(one, skip) for one in databases if skip and schema.moves(one)]
+    when = "pending" if skip else when
     return wanted or [f"{one.name}: {why}" for one in databases if due(one, when) for why in _unable(one.store)]
+
+
+def _needed(database: Database, who: str) -> str:
+    why = f"{database.name}: has statements to run, and '{who}' lets this release go without a backup, which only one without them can do"
+    return f"{why}: take skip out of sluice:rollout.permissions"
 
 
 def unable(databases: Sequence[Database]) -> list[str]:

@@ -93,6 +93,20 @@ def test_approval():
     assert again.startswith(f"approval: 'manager' has not approved '{id}' again (its nonce is spent); run: ")
 
 
+def test_no_backup():
+    """Nothing lets a release go without its backup in production, and the reason says by what that is known; elsewhere it is no reason."""
+    id = stack().settings.release.id
+    permission = {"release": id, "by": "Ada", "nonce": "n1", "skip": "backup"}
+    other = {**permission, "release": "other", "nonce": "n0"}
+    assert lines(stack(permissions=[permission])) == []
+    assert lines(stack(permissions=[other], requires=REQUIRES, proven=[record("r1", spec("1"))])) == []
+    approvals = {"required": ["manager"], "given": [{"release": id, "by": "Bob", "role": "manager", "nonce": "n2"}]}
+    assert lines(stack(permissions=[other, permission], approvals=approvals)) == [
+        f"backup: 'Ada' lets '{id}' go without a backup, and this stack is production: its releases are approved by 'manager'; run: "
+        "pulumi config rm --path 'sluice:rollout.permissions[1].skip' --stack stack"
+    ]
+
+
 REQUIRES = {"stack": "organization/shop/staging"}
 MISSING = "proven elsewhere first: 'organization/shop/staging' has not proven web 2; run: "
 MISSING += "pulumi config set --path sluice:release.version 2 --stack staging && pulumi up --stack staging"

@@ -100,6 +100,16 @@ def test_saved_on_the_way_back(shop: Shop, world: World):
         assert world["shop-backup-dump"].inputs["when"] == when
 
 
+def test_without_a_backup(shop: Shop, world: World):
+    """Who lets a release go without its backup is told to all that would insist on one; another release is not meant."""
+    id = shop.stack("3").settings.release.id
+    for release, wanted in ((id, "Ada"), ("other", None)):
+        permission = {"release": release, "by": "Ada", "nonce": "n1", "skip": "backup"}
+        rollout = {"backup": {"when": "always"}, "permissions": [permission]}
+        shop.release(shop.stack("3", proven=[shop.record("2")], rollout=rollout))
+        assert [world[name].inputs.get("skip") for name in ("shop-preflight", "shop-backup-dump")] == [wanted, wanted]
+
+
 def test_children(shop: Shop, world: World):
     """The children of a release and their names are stored in state: another name is another resource."""
     stack = shop.stack("2", proven=[shop.record("1")], flags={"beta": True})

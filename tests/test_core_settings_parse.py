@@ -64,6 +64,7 @@ GOOD: dict[str, Any] = {
         "approvals": {"required": ["lead"], "given": [{"release": "1.2.0-abcdef", "by": "ada", "role": "lead", "nonce": 1}]},
         "permissions": [
             {"release": "1.2.0-abcdef", "by": "ada", "nonce": 2, "downgrade": "needed", "lossy": ["shop/0007"]},
+            {"release": "1.2.0-abcdef", "by": "ada", "nonce": 3, "skip": "backup"},
         ],
         "requires": {"stack": "organization/redcube/staging"},
         "contacts": {"lead": {"name": "Ada", "contact": "ada@example.org", "backup": "Bob"}},

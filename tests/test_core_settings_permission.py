@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sluice.core.settings import Leave, Permission, ask, leave, parse_text
+from sluice.core.settings import Leave, Permission, ask, leave, parse_text, production
 from tests.test_core_settings_approval import stack
 
 ID = "1.1.0+b-a1b2c3"
@@ -38,6 +38,27 @@ def test_whole():
     assert left(whole) == Leave(whole=True)
     assert left(ADA, whole) == Leave(downgrade="needed", lossy=("shop/0007",), whole=True)
     assert left(whole, spent={"n3"}) == Leave()
+
+
+def test_without_a_backup():
+    """Who lets a release go without a backup is told; a way back alone lets it do nothing of that."""
+    skip = {"release": ID, "by": "bob", "nonce": "n2", "skip": "backup"}
+    assert left(ADA, skip) == Leave(downgrade="needed", lossy=("shop/0007",), skip="bob")
+    assert (left(ADA).skip, left(skip, spent={"n2"}).skip, left({**skip, "release": "1.0.0-ffffff"}).skip) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("stack", "requires", "approvals", "why"),
+    [
+        ("production", "", [], "it is called 'production'"),
+        ("dev", "staging", ["lead"], "its releases are proven on 'staging' first"),
+        ("dev", "", ["lead"], "its releases are approved by 'lead'"),
+        ("staging", "", [], ""),
+    ],
+)
+def test_production(stack: str, requires: str, approvals: list[str], why: str):
+    """Production is what is called so, and every stack whose releases somebody must have proven or approved."""
+    assert production(stack, requires, approvals) == why
 
 
 def test_by_database():

@@ -14,6 +14,7 @@ from sluice.core.database import Database
 from sluice.core.errors import BackupFailed, MigrationFailed, Refused
 from sluice.core.store import Store
 from sluice.hooks.backup import BackupProvider
+from sluice.hooks.preflight import PreflightProvider
 from sluice.systems import leftover, migrations, shelf
 from sluice.systems.lock import held
 from tests.fixtures.postgres import Postgres
@@ -58,6 +59,22 @@ def test_when(store: Store, tmp_path: Path, when: str, target: str, count: int):
     given = props(store, tmp_path, when=when)
     given["databases"][0] |= {"target": target}
     assert len(run(given)["backups"]) == count
+
+
+def test_skipped(store: Store, tmp_path: Path):
+    """A release that somebody lets go without a backup saves nothing, and says whose word that is; with statements to run it is refused,
+    by preflight already."""
+    given = props(store, tmp_path, when="always", skip="Ada")
+    said = f"{store.dbname}: has statements to run, and 'Ada' lets this release go without a backup, which only one without them can do"
+    wanted = [f"{said}: take skip out of sluice:rollout.permissions"]
+    for look in (run, lambda props: PreflightProvider().create(props)):
+        with pytest.raises(Refused) as caught:
+            look(given)
+        assert caught.value.reasons == wanted
+    given["databases"][0] |= {"target": ""}
+    assert run(given) == {"release": "r1", "backups": {}, "lines": ["nothing was saved: 'Ada' lets r1 go without a backup"]}
+    PreflightProvider().create(given)
+    assert not (tmp_path / "backups").exists()
 
 
 def test_settled(store: Store, tmp_path: Path):

@@ -103,10 +103,16 @@ class Data:
             rules=self.rules,
             needed=self.needed,
             ask=None if on.plan.settled else facts.asked(on.stack, on.plan).wire(),
+            skip=self.skip,
             common=on.own,
             opts=on.below(after, self.server.store.resource),
         )
         return self.saved
+
+    @property
+    def skip(self) -> str:
+        """Return who lets this release go without a backup, "" when nobody does."""
+        return "" if self.on.plan.settled else facts.left(self.on.stack, self.on.plan).skip
 
     @property
     def needed(self) -> list[str]:

@@ -48,6 +48,6 @@ def _explain(on: Scope, data: Data, wires: Sequence[Any], folder: str) -> None:
     back = restores.explain(on.instructions, wires, folder, on.owner, moves=bool(on.plan.new), settled=settled)
     stay = [one for one in wires if one["store"]["dbname"] not in back and one["target"]]
     if stay and not settled:
-        ask, when = facts.asked(on.stack, on.plan), data.rules.when
+        ask, when, skip = facts.asked(on.stack, on.plan), data.rules.when, data.skip
         # How long they took on the stack that must prove this release first.
-        facts.explain(stay, folder, facts.took(on.stack), on.owner, when=when, ask=ask)
+        facts.explain(stay, folder, facts.took(on.stack), on.owner, when=when, ask=ask, skip=skip)

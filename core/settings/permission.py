@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence, Set
+from typing import Literal
 
 from pydantic import Field
 
@@ -11,9 +12,12 @@ from sluice.core.database import Downgrade
 from sluice.core.settings.kind import Loss, Text, Truth
 from sluice.core.value import Value
 
+# What people call the stack that everybody uses.
+PRODUCTION = ("production", "prod", "live")
+
 
 class Permission(Value):
-    """What somebody allows one release: on the way to an older revision of its databases, or past where others are held."""
+    """What somebody allows one release: on the way to an older revision of its databases, past where others are held, or without a backup."""
 
     release: Text = Field(description="the id of the release it is for, as preview shows it; void for any other")
     by: Text = Field(description="who allows it")
@@ -24,14 +28,19 @@ class Permission(Value):
     )
     lossy: list[Loss] = Field(default=[], description="the migrations whose way back may lose data, each as 'database/revision'")
     whole: Truth = Field(default=False, description="go all the way, wherever `until` holds other releases")
+    skip: Literal["backup"] | None = Field(
+        default=None,
+        description="backup: nothing is saved before this release, where it has no statements to run; never in production",
+    )
 
 
 class Leave(Value):
-    """What the permissions of a release come to; `lossy` are 'database/revision'."""
+    """What the permissions of a release come to; `lossy` are 'database/revision', `skip` is who lets it go without a backup."""
 
     downgrade: Downgrade | None = None
     lossy: tuple[str, ...] = ()
     whole: bool = False
+    skip: str = ""
 
     def of(self, database: str) -> tuple[str, ...]:
         """Return the revisions of a database whose way back may lose data."""
@@ -63,7 +72,18 @@ def leave(permissions: Iterable[Permission], release: str, spent: Set[str]) -> L
     asked = {one.downgrade for one in mine}
     how: Downgrade | None = "exact" if "exact" in asked else "needed" if "needed" in asked else None
     lossy = tuple(dict.fromkeys(id for one in mine for id in one.lossy))
-    return Leave(downgrade=how, lossy=lossy, whole=any(one.whole for one in mine))
+    skip = next((one.by for one in mine if one.skip), "")
+    return Leave(downgrade=how, lossy=lossy, whole=any(one.whole for one in mine), skip=skip)
+
+
+def production(stack: str, requires: str, approvals: Sequence[str]) -> str:
+    """Return why a stack is one on which nothing is left out, "" when it is not: `requires`, the stack that must prove its releases first,
+    and `approvals`, the roles that must approve them."""
+    if stack in PRODUCTION:
+        return f"it is called '{stack}'"
+    if requires:
+        return f"its releases are proven on '{requires}' first"
+    return f"its releases are approved by '{approvals[0]}'" if approvals else ""
 
 
 def ask(permissions: Sequence[Permission], release: str, spent: Set[str], stack: str) -> Ask:

@@ -248,8 +248,8 @@ def meant(case: Case) -> Iterator[Problem]:
         where = f"{ROLLOUT}.permissions[{number}]"
         if not one.downgrade and one.lossy:
             yield Problem(f"{where}.lossy", "means nothing without downgrade: say 'needed' or 'exact'")
-        elif not one.downgrade and not one.whole:
-            yield Problem(where, "allows nothing: it needs a downgrade, or whole")
+        elif not (one.downgrade or one.whole or one.skip):
+            yield Problem(where, "allows nothing: it needs a downgrade, whole, or skip: backup")
 
 
 @rule(f"{ROLLOUT}.restore")
