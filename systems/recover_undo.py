@@ -18,7 +18,7 @@ from sluice.systems.aside import protect, quiet
 from sluice.systems.belonging import put
 from sluice.systems.lock import Lock, connect, held
 from sluice.systems.postgres import primary
-from sluice.systems.swap import oid
+from sluice.systems.swap import end, oid
 
 STEP = "restore"
 Log = Callable[[str], object]
@@ -61,15 +61,23 @@ def leave(lock: Lock, store: Store, restore: Restore, log: Log) -> None:
     now = table.find(connection, restore.database, restore.nonce)
     if now is None or now.state != "begun":
         return
-    with connection.transaction():
-        if now.refused:
-            put(connection, now.database, READONLY, now.before)
-        table.leave(connection, now)
     if now.refused:
+        put(connection, now.database, READONLY, now.before)
+        _renew(connection, now.database, log)
         log(f"'{now.database}' takes writes again")
+    # Only now: whoever dies before that leaves it to the next one.
+    table.leave(connection, now)
     # What was put aside comes back as it is, and is closed already: only a drill's copy was opened.
     if now.copy_ == scratch(now.database, now.backup) and oid(connection, now.copy_) is not None:
         _cut(connection, store.at(now.copy_), log)
+
+
+def _renew(connection: psycopg.Connection[Any], database: str, log: Log) -> None:
+    """End the sessions that have begun meanwhile: each would refuse writes until its end, and a pool's may stay for days."""
+    try:
+        end(connection, oid(connection, database))
+    except psycopg.errors.InsufficientPrivilege as error:
+        log(f"sessions of '{database}' that have begun meanwhile refuse writes until they are ended: {primary(error)}")
 
 
 def _cut(connection: psycopg.Connection[Any], copy: Store, log: Log) -> None:

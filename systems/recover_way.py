@@ -182,7 +182,8 @@ def begin(lock: Lock, way: Way, *, made: bool) -> Restore:
 
 def ready(lock: Lock, way: Way, restore: Restore) -> tuple[Restore, list[str]]:
     """Refuse writes when that is wanted, and say what is lost."""
-    if way.refuse and not restore.refused:
+    # Whoever was undoing it may have died between the setting and the row.
+    if way.refuse and not (restore.refused and setting(lock.connection, way.store.dbname, READONLY) == "on"):
         restore = _refuse(lock, way, restore)
     lines = outlook(way.store, way.backup)
     tell(lines, way.log)

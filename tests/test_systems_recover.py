@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ from sluice.core.errors import BackupFailed, Refused, RestoreFailed
 from sluice.core.restore.loss import UNCOUNTED
 from sluice.core.restore.order import Order
 from sluice.core.store import Store
+from sluice.systems import recover_undo as undo
+from sluice.systems import recover_way
 from sluice.systems.drill import drill
 from sluice.systems.lock import held, maintained
 from sluice.systems.outlook import outlook
 from sluice.systems.recover import asides, back, from_backup, from_copy, mend
-from sluice.systems.restore_table import find, there
+from sluice.systems.recover_way import Way, ready
+from sluice.systems.restore_table import begin, find, prepare, refused, there
 from tests.fixtures.store import connect, databases
 from tests.test_systems_aside import inbox, live, wired  # noqa: F401, fixtures
 from tests.test_systems_drill import backed
@@ -177,6 +181,50 @@ def test_backup_fails(store: Store, saved: Backup):
     # The same order may be tried again.
     from_backup(store, saved, order(saved), log=quiet)
     assert one(store, "select count(*) from orders") == 5000
+
+
+def test_sessions_of_meanwhile(store: Store, saved: Backup):
+    """A session that has begun while writes were refused is ended when that is taken back: a pool would keep it, and never write again."""
+    drop(store, saved)
+    pooled: list[psycopg.Connection[Any]] = []
+
+    def look(line: str) -> None:
+        if line.endswith("are refused"):
+            pooled.append(connect(store))
+
+    with pytest.raises(BackupFailed):
+        from_backup(store, saved, order(saved), refuse=True, checks={"wrong": "select false"}, log=look)
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        pooled[0].execute("insert into orders (note) values ('on')")
+
+
+def test_not_mine_to_end(plain: Store, store: Store):
+    """A role that may not end the sessions of others says so, and takes writes again all the same."""
+    with maintained(store, "test") as beside:
+        prepare(beside)
+        beside.execute("grant all on public.sluice_restore to guest")
+        row = begin(beside, plain.dbname, Order(nonce="n1", backup="b"), "copy", made=False)
+        refused(beside, row, refused=True, before=None)
+        beside.execute(f"alter database {plain.dbname} set default_transaction_read_only = on")
+        said: list[str] = []
+        with connect(store):
+            mend(plain, log=said.append)
+        beside.execute("revoke all on public.sluice_restore from guest")
+    assert said[0].startswith(f"sessions of '{plain.dbname}' that have begun meanwhile refuse writes until they are ended: permission den")
+    assert said[1:] == [f"'{plain.dbname}' takes writes again"]
+    assert one(plain, "show default_transaction_read_only") == "off"
+
+
+def test_refused_again(store: Store, saved: Backup):
+    """An order that is taken up where its undoing was cut short refuses writes once more."""
+    with held(store, "restore") as lock:
+        way = Way(store, saved, order(saved), refuse=True, log=quiet)
+        row, _ = ready(lock, way, recover_way.begin(lock, way, made=False))
+        undo.put(lock.connection, store.dbname, "default_transaction_read_only", None)
+        said: list[str] = []
+        ready(lock, replace(way, log=said.append), row)
+    assert said[0] == f"writes to '{store.dbname}' are refused"
+    mend(store, log=quiet)
 
 
 def test_refused_writes(store: Store, saved: Backup):
