@@ -216,20 +216,30 @@ def _last(ids: Sequence[str]) -> Sequence[str]:
     return ids if len(ids) <= SHOWN else ["...", *ids[-SHOWN:]]
 
 
-def unasked(proofs: Mapping[str, Mapping[str, str]], databases: Sequence[str]) -> list[str]:
+def alone(agreed: Mapping[str, Mapping[str, str]], databases: Sequence[str]) -> list[str]:
+    """Return which agreements nobody could ask, and those of one database, which has nothing to agree with."""
+    wrong = [f"agreed: '{name}' names one database, and two or more agree" for name, queries in agreed.items() if len(queries) < 2]
+    asked: dict[str, dict[str, str]] = {}
+    for name, queries in agreed.items():
+        for database, query in queries.items():
+            asked.setdefault(database, {})[name] = query
+    return wrong + unasked(asked, databases, what="agreed")
+
+
+def unasked(proofs: Mapping[str, Mapping[str, str]], databases: Sequence[str], *, what: str = "proofs") -> list[str]:
     """Return which proofs nobody could ask: of a database that the program does not have, and what is not one SELECT."""
     if not proofs:
         return []
     from sluice.core.migration.header import select
 
     known = ", ".join(databases) or "none"
-    wrong = [f"proofs: the program has no database '{name}': known are {known}" for name in proofs if name not in databases]
+    wrong = [f"{what}: the program has no database '{name}': known are {known}" for name in proofs if name not in databases]
     for database, queries in proofs.items():
         for name, query in queries.items():
             try:
                 select(query)
             except ValueError as error:
-                wrong.append(f"proofs of '{database}', '{name}': {error}")
+                wrong.append(f"{what} of '{database}', '{name}': {error}")
     return wrong
 
 

@@ -17,7 +17,8 @@ class Database(Value):
     only saved.
 
     `known`: the live release had a revision of it, so it cannot be an empty one. `checks`: the team's own SELECTs by name, which its
-    backup's restored copy must pass (systems.drill). `downgrade` and `lossy` (ids) are what config allows this release on the way to an
+    backup's restored copy must pass (systems.drill); `agreed`: SELECTs that come to the same in the copy of each other database that has
+    one of that name. `downgrade` and `lossy` (ids) are what config allows this release on the way to an
     older revision.
     """
 
@@ -27,6 +28,7 @@ class Database(Value):
     target: str = ""
     known: bool = False
     checks: dict[str, str] = {}
+    agreed: dict[str, str] = {}
     downgrade: Downgrade | None = None
     lossy: tuple[str, ...] = ()
 

@@ -56,6 +56,7 @@ class Course:
     seconds: dict[str, float] = field(default_factory=dict)
     compared: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    agreed: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -77,6 +78,7 @@ def drill(
     backup: Backup,
     *,
     checks: Mapping[str, str] | None = None,
+    agreed: Mapping[str, str] | None = None,
     jobs: int = 1,
     keep: bool = True,
     wait: float = 60.0,
@@ -84,8 +86,9 @@ def drill(
 ) -> Drilled:
     """Prove a backup by a restore beside the live database, and write that down beside its manifest.
 
-    `checks` are the team's own, name to SELECT: each must return no row, or one true; they run read-only in the copy. `jobs` restore in
-    parallel. The copy stays when all held and `keep` is true. Waits up to `wait` seconds for the database's lock.
+    `checks` are the team's own, name to SELECT: each must return no row, or one true; they run read-only in the copy, as do those of
+    `agreed`, whose answers are written down to be compared with another database's. `jobs` restore in parallel. The copy stays when all
+    held and `keep` is true. Waits up to `wait` seconds for the database's lock.
     BackupFailed with every difference; then the copy is dropped.
     """
     clock = clock or SystemClock()
@@ -97,7 +100,7 @@ def drill(
             with course.stage("check"):
                 course.hold(_files(course))
             with _copied(course, connection, keep=keep):
-                _prove(course, checks or {})
+                _prove(course, checks or {}, agreed or {})
                 return _record(course, keep=keep)
         except psycopg.Error as error:
             raise BackupFailed(f"backup {backup.id} of '{store.dbname}' did not hold", [primary(error)]) from None
@@ -141,15 +144,15 @@ def _copied(course: Course, connection: psycopg.Connection[Any], *, keep: bool) 
             drop(connection, course.copy.dbname)
 
 
-def _prove(course: Course, checks: Mapping[str, str]) -> None:
+def _prove(course: Course, checks: Mapping[str, str], agreed: Mapping[str, str]) -> None:
     with course.stage("restore"):
         course.notes += _restore(course)
         _remember(course)
     with course.stage("compare"):
         course.hold(_compare(course))
-    if checks:
+    if checks or agreed:
         with course.stage("checks"):
-            course.hold(_checks(course, checks))
+            course.hold(_checks(course, checks, agreed))
     with course.stage("amcheck"):
         _amcheck(course)
 
@@ -187,11 +190,22 @@ def _change(course: Course, text: str) -> list[str]:
     return difference(normal(path.read_text()), text, names=("backup", "copy")) if path.exists() else []
 
 
-def _checks(course: Course, checks: Mapping[str, str]) -> list[str]:
+def _checks(course: Course, checks: Mapping[str, str], agreed: Mapping[str, str]) -> list[str]:
     with connect(course.copy, "drill", options=f"-c default_transaction_read_only=on -c statement_timeout={LIMIT}") as connection:
         problems = [problem for name, query in checks.items() for problem in failing(connection, name, query)]
-    course.compared.append(f"own checks: {', '.join(checks)}")
+        problems += [problem for name, query in agreed.items() for problem in _found(course, connection, name, query)]
+    course.compared += [f"own checks: {', '.join(checks)}"] if checks else []
     return problems
+
+
+def _found(course: Course, connection: psycopg.Connection[Any], name: str, query: str) -> list[str]:
+    """Write down what a question of the team's has come to; return why it has come to nothing."""
+    try:
+        row = next(connection.cursor().stream(query.encode()), None)
+    except psycopg.Error as error:
+        return [f"'{name}', which other databases should agree with: {primary(error)}"]
+    course.agreed[name] = ", ".join(str(one) for one in row)[:200] if row else "nothing"
+    return []
 
 
 def failing(connection: psycopg.Connection[Any], name: str, query: str) -> list[str]:
@@ -231,7 +245,7 @@ def _read(course: Course) -> None:
 
 
 def _record(course: Course, *, keep: bool) -> Drilled:
-    known = {"seconds": course.seconds, "compared": tuple(course.compared), "notes": tuple(course.notes)}
+    known = {"seconds": course.seconds, "compared": tuple(course.compared), "notes": tuple(course.notes), "agreed": course.agreed}
     total = round(sum(course.seconds.values()), 3)
     facts = {"at": course.clock.now(), "scratch": course.copy.dbname, "kept": keep, "rto": total, "manifest": ""}
     return record(course.backup, Drilled.model_validate({**facts, **known}))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sluice.core.backup.manifest import Backup
-from sluice.core.backup.rule import mutual
+from sluice.core.backup.rule import apart, joint, mutual
 from sluice.core.clock import Clock, SystemClock
 from sluice.core.database import Database
 from sluice.core.diagnosis.finding import size
@@ -46,16 +46,23 @@ class How:
 
 
 def save(databases: Sequence[Database], how: How) -> dict[str, Backup]:
-    """Save databases as of one moment, if there is one, prove each, and prune; return the backups by database.
+    """Save databases as of one moment, if there is one, prove each and all together, and prune; return the backups by database.
 
     Refused, BackupFailed or Interrupted as `systems.backup.make` and `systems.drill.drill`.
     """
     for one in databases:
         _sweep(one, how)
     made = _save(databases, how)
+    _fit(list(made.values()))
     for one in databases:
         _prune(one, how)
     return made
+
+
+def _fit(made: Sequence[Backup]) -> None:
+    """Compare what the team wants to be the same in several; where somebody wrote in between, another figure proves nothing."""
+    if (found := apart(made)) and joint([one.manifest for one in made]):
+        raise BackupFailed(f"{', '.join(repr(one.manifest.database) for one in made)} were saved as of one moment, and do not agree", found)
 
 
 def _sweep(database: Database, how: How) -> None:
@@ -83,8 +90,12 @@ def _prove(database: Database, id: str, how: How) -> Backup:
     made = next((one for one in shelf.load(how.folder, database=database.name) if one.id == id), None)
     if made is None:
         raise BackupFailed(f"backup {id} of '{database.name}' is gone from '{how.folder}' before its drill: run `pulumi up` again")
-    held = drill(database.store, made, checks=database.checks, jobs=how.rules.jobs, keep=how.copy, clock=how.clock)
+    held = drill(database.store, made, jobs=how.rules.jobs, keep=how.copy, clock=how.clock, **_asked(database))
     return made.model_copy(update={"drilled": held})
+
+
+def _asked(database: Database) -> dict[str, Any]:
+    return {"checks": database.checks, "agreed": database.agreed}
 
 
 def _prune(database: Database, how: How) -> None:
@@ -106,7 +117,18 @@ def _point(database: Database, how: How) -> list[str]:
 
 def lines(made: Sequence[Backup]) -> list[str]:
     """Say what was saved and proved, a sentence each, and whether several belong together."""
-    return [_line(one) for one in made] + ([mutual([one.manifest for one in made])] if len(made) > 1 else [])
+    if len(made) < 2:
+        return [_line(one) for one in made]
+    return [*map(_line, made), mutual([one.manifest for one in made]), *_agreed(made)]
+
+
+def _agreed(made: Sequence[Backup]) -> list[str]:
+    """Say what several agree in, and what says nothing as they are not of one moment."""
+    names = [set(one.drilled.agreed) for one in made if one.drilled and one.drilled.agreed]
+    both = sorted({name for one in names for name in one if sum(name in other for other in names) > 1})
+    if found := apart(made):
+        return [f"{one}: that proves nothing, as they are not of one moment" for one in found]
+    return [f"their restored copies agree in {', '.join(repr(one) for one in both)}"] if both else []
 
 
 def _line(made: Backup) -> str:

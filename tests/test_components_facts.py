@@ -271,6 +271,17 @@ def test_proofs_nobody_could_ask():
     assert facts.unasked({"shop": {"orders": "select 1 where false"}}, ["shop"]) == []
 
 
+def test_agreements_nobody_could_ask():
+    """An agreement of one database, of one that is not there, and what is no SELECT are told at once."""
+    agreed = {"users": {"shop": "select count(*) from users", "shpo": "select 1"}, "one": {"shop": "drop table users"}}
+    assert facts.alone(agreed, ["shop", "mail"]) == [
+        "agreed: 'one' names one database, and two or more agree",
+        "agreed: the program has no database 'shpo': known are shop, mail",
+        "agreed of 'shop', 'one': 'drop table users' is not one SELECT",
+    ]
+    assert facts.alone({"users": {"shop": "select count(*) from users", "mail": "select 2"}}, ["shop", "mail"]) == []
+
+
 def test_outline(tmp_path: Path):
     """Preview of an empty stack tells the migrations from their files."""
     (tmp_path / "0001_a.sql").write_text("create table a (id int);")

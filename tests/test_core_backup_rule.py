@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.core.backup.manifest import Backup, Rehearsed
-from sluice.core.backup.rule import differs, empty, expendable, hollow, mutual, stale, unfit, unrehearsed
+from sluice.core.backup.rule import apart, differs, empty, expendable, hollow, joint, mutual, stale, unfit, unrehearsed
 from tests.test_core_backup_manifest import ID, drilled, manifest
 
 SEEN = {"rows": {"public.a": 3, "public.b": 0}, "sequences": {"public.s": 6}, "shape": "a" * 64}
@@ -169,6 +170,32 @@ def test_mutual():
     assert mutual(open) == (
         "'shop', 'mail': of one moment, at which transactions were open: what is written to several by several may be there in part"
     )
+
+
+def test_apart():
+    """What several copies do not agree in is told with what each has; what only one was asked for is no difference."""
+    found = {"shop": {"users": "3", "orders": "1"}, "mail": {"users": "4", "orders": "1"}, "else": {"mails": "9"}}
+    made = [
+        Backup(folder="/f", manifest=manifest(database=name), drilled=drilled().model_copy(update={"agreed": agreed}))
+        for name, agreed in found.items()
+    ]
+    assert apart(made) == ["'users' is 3 in 'shop', 4 in 'mail'"]
+    assert apart([made[0], made[2], Backup(folder="/f", manifest=manifest())]) == []
+
+
+@pytest.mark.parametrize(
+    ("shop", "mail", "fit"),
+    [
+        ({"joint": "7", "idle": True}, {"joint": "7", "idle": True}, True),
+        ({"joint": "7", "paused": True}, {"joint": "7", "paused": True}, True),
+        ({"joint": "7", "idle": True}, {"joint": "7"}, False),
+        ({"joint": "7", "idle": True}, {"joint": "8", "idle": True}, False),
+        ({"idle": True}, {"idle": True}, False),
+    ],
+)
+def test_joint(shop: dict[str, Any], mail: dict[str, Any], fit: bool):
+    """Only what was saved as of one moment, at which nobody was writing, must fit together."""
+    assert joint([manifest(**shop), manifest(database="mail", **mail)]) is fit
 
 
 @pytest.mark.parametrize("joints", [("", ""), ("7:7:", "7:8:"), ("7:7:", "")])

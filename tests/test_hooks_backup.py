@@ -15,7 +15,7 @@ from sluice.core.errors import BackupFailed, MigrationFailed, Refused
 from sluice.core.store import Store
 from sluice.hooks.backup import BackupProvider
 from sluice.hooks.preflight import PreflightProvider
-from sluice.systems import leftover, migrations, shelf
+from sluice.systems import leftover, migrations, save, shelf
 from sluice.systems.lock import held
 from tests.fixtures.postgres import Postgres
 from tests.fixtures.store import connect, databases, named
@@ -167,6 +167,33 @@ def test_two_databases(store: Store, postgres: Postgres, tmp_path: Path, pause: 
     assert sorted(outs["backups"]) == sorted([store.dbname, other.dbname])
     assert outs["lines"][2] == f"'{store.dbname}', '{other.dbname}': consistent with each other, of one moment {how}"
     assert {one.manifest.paused for one in shelf.load(tmp_path / "backups")} == {pause > 0}
+
+
+def test_agreed(store: Store, postgres: Postgres, tmp_path: Path):
+    """What must be the same in two databases is asked of both restored copies, together; where they differ nothing goes on. Where
+    somebody wrote between the snapshots another figure proves nothing, and that is said."""
+    other = named(postgres, f"{store.dbname}_other")
+    with connect(store.at("postgres")) as connection:
+        connection.execute(f'create database "{other.dbname}" template "{store.dbname}"'.encode())
+    given = props(store, tmp_path, when="always", pause=5.0)
+    given["databases"].append(Database(store=other, known=True).wire())
+    for one in given["databases"]:
+        one |= {"agreed": {"orders": "select count(*) from orders"}}
+    assert run(given)["lines"][3] == "their restored copies agree in 'orders'"
+    with connect(other) as connection:
+        connection.execute("delete from orders where id = 1")
+    with pytest.raises(BackupFailed) as caught:
+        run(given)
+    assert str(caught.value) == (
+        f"'{store.dbname}', '{other.dbname}' were saved as of one moment, and do not agree\n"
+        f"  - 'orders' is 5000 in '{store.dbname}', 4999 in '{other.dbname}'"
+    )
+    made = {one.manifest.database: one for one in reversed(shelf.load(tmp_path / "backups"))}
+    apart = [one.model_copy(update={"manifest": one.manifest.model_copy(update={"joint": name})}) for name, one in made.items()]
+    assert save.lines(apart)[3].endswith(": that proves nothing, as they are not of one moment")
+    given["databases"][1]["agreed"] = {"orders": "select count(*) from ordrs"}
+    with pytest.raises(BackupFailed, match=r"'orders', which other databases should agree with: relation \"ordrs\" does not exist"):
+        run(given)
 
 
 def test_again(store: Store, tmp_path: Path):

@@ -22,7 +22,8 @@ class ReleaseArgs:
     """What a team declares once.
 
     `migrations` is for each database that has some a folder of SQL files, or an Alembic tree; `proofs`, by database and name, are SELECTs
-    that the restored copy of a backup must pass: no row, or one that is true; `journeys` are its smoke tests (core.journey); `well` and
+    that the restored copy of a backup must pass: no row, or one that is true; `agreed`, by name and database, are SELECTs that must come to
+    the same in the copies of all of these; `journeys` are its smoke tests (core.journey); `well` and
     `watch` give more checks of a new version, for its health gate and for its canary, `marks` more of a live release (components.marks.At);
     `requirements` are what the machine that deploys must have.
     """
@@ -32,6 +33,7 @@ class ReleaseArgs:
     connections: int = 100
     migrations: Mapping[str, str | Path | Alembic] = field(default_factory=dict)
     proofs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    agreed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     journeys: Sequence[Mapping[str, Any]] = ()
     well: Checks | None = None
     watch: Checks | None = None

@@ -173,6 +173,7 @@ class Data:
         migrations = facts.declared(on.args.migrations[name]) if target else {}
         leave, checks = facts.left(on.stack), dict(on.args.proofs.get(name, {}))
         wanted: dict[str, Any] = {"store": store, "target": target, "known": known, "checks": checks}
+        wanted["agreed"] = {title: queries[name] for title, queries in on.args.agreed.items() if name in queries}
         return Wanted(**wanted, downgrade=leave.downgrade, lossy=leave.of(name), **migrations)
 
     def _where(self, server: Database) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def planned(args: ReleaseArgs, stack: Stack, runtime: port.Runtime) -> Plan:
     found = _plan(args, stack)
     wrong = problems(found, most=runtime.replicas, weights=runtime.weights, keeper=runtime.keeper)
     wrong += [] if found.settled else facts.unknown(stack.settings.release.schema_, args.migrations)
-    wrong += [] if found.settled else facts.unasked(args.proofs, args.databases)
+    wrong += [] if found.settled else [*facts.unasked(args.proofs, args.databases), *facts.alone(args.agreed, args.databases)]
     wrong += contract.problems(stack, found, contract.terms(stack, found, args.databases))
     if wrong:
         raise pulumi.RunError("\n".join(wrong))

@@ -83,7 +83,8 @@ class Manifest(Value):
 class Drilled(Value):
     """A restore that held. `seconds` is by stage; `rto` is their sum up to the restored and compared copy, `at` in seconds since the epoch.
 
-    `manifest` is the SHA-256 of the manifest that was proved: another manifest under the same name is not verified.
+    `manifest` is the SHA-256 of the manifest that was proved: another manifest under the same name is not verified. `agreed` is what was
+    found, by name, where the copies of several databases must come to the same.
     """
 
     at: float
@@ -94,6 +95,7 @@ class Drilled(Value):
     rto: float
     compared: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    agreed: dict[str, str] = {}
 
 
 class Rehearsed(Value):

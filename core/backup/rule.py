@@ -136,6 +136,25 @@ def _age(backup: Backup) -> tuple[float, str]:
     return backup.manifest.made_at, backup.id
 
 
+def apart(backups: Sequence[Backup]) -> list[str]:
+    """Return in what the restored copies of several databases do not come to the same, though they should: a sentence for each name."""
+    found: dict[str, dict[str, str]] = {}
+    for one in backups:
+        for name, value in (one.drilled.agreed if one.drilled else {}).items():
+            found.setdefault(name, {})[one.manifest.database] = value
+    return [
+        f"'{name}' is {', '.join(f'{value} in {database!r}' for database, value in values.items())}"
+        for name, values in found.items()
+        if len(set(values.values())) > 1
+    ]
+
+
+def joint(manifests: Sequence[Manifest]) -> bool:
+    """Say whether several backups are of one moment at which nobody was writing, so that they must fit together."""
+    shared = {one.joint for one in manifests}
+    return len(shared) == 1 and "" not in shared and (all(one.paused for one in manifests) or all(one.idle for one in manifests))
+
+
 def mutual(manifests: Sequence[Manifest]) -> str:
     """Return the honest sentence about several backups that belong together."""
     names = ", ".join(f"'{one.database}'" for one in manifests)
