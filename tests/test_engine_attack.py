@@ -19,7 +19,7 @@ import pytest
 
 from sluice.runtimes.process.folder import Folder
 from sluice.systems import process
-from tests.fixtures.engine import Engine, Result
+from tests.fixtures.engine import Engine, Result, proven
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded]
 # Long enough at its first step to be attacked there, and then quick.
@@ -30,11 +30,8 @@ NUMBERS = itertools.count(2)
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Engine]:
-    engine = Engine()
-    engine.release("1")
-    assert engine.up().ok
-    yield engine
-    engine.close()
+    with proven("1") as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sluice.core.contract import OUTPUTS, Terms
-from tests.fixtures.engine import PROGRAM, Engine, checkout
+from tests.fixtures.engine import PROGRAM, Engine, checkout, proven
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded]
 EXAMPLE = PROGRAM.parent.parent.parent / "examples" / "consumer"
@@ -141,12 +141,8 @@ def test_the_example(redcube: Engine, digest: Engine):
 @pytest.fixture
 def toy() -> Iterator[Engine]:
     """Return the toy's stack, 1.0 live."""
-    one = Engine()
-    one.rollout(**QUIET, **OFF)
-    one.release("1.0")
-    assert one.up().ok
-    yield one
-    one.close()
+    with proven("1.0", **QUIET, **OFF) as one:
+        yield one
 
 
 @pytest.fixture

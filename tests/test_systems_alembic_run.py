@@ -321,6 +321,12 @@ def test_a_table_of_alembic_that_waits(store: Store, tmp_path: Path):
             alembic_run.ready(spec, store)
 
 
+def online(spec: Alembic, id: str, down: str | None, code: str) -> None:
+    """Add a revision that makes the table c, and then does something on a live database alone."""
+    then = "\n".join(f"    {line}" for line in code.splitlines())
+    add(spec, id, down, (f"op.execute('create table c (id int)')\nif not op.get_context().as_sql:\n{then}", "op.drop_table('c')"))
+
+
 RAW = "op.get_bind().connection.dbapi_connection"
 UNSEEN = {
     "commit": f"{RAW}.commit()\nop.execute('select 1 / 0')",
@@ -337,8 +343,7 @@ def test_commits_unseen(store: Store, tmp_path: Path, how: str):
     """A revision that ends its transaction by a way that nobody sees is never called unchanged, nor done, and does not run twice."""
     spec = two(tmp_path)
     go(store, spec, "bb2")
-    online = "\n".join(f"    {line}" for line in UNSEEN[how].splitlines())
-    add(spec, "cc3", "bb2", (f"op.execute('create table c (id int)')\nif not op.get_context().as_sql:\n{online}", "op.drop_table('c')"))
+    online(spec, "cc3", "bb2", UNSEEN[how])
     said = failed(store, spec, "cc3")
     assert "unchanged" not in said, said
     assert version(store) == ["bb2"]
@@ -362,8 +367,7 @@ SENDS = {
 def test_past_sqlalchemy(store: Store, tmp_path: Path, how: str):
     """A statement that a revision sends by the driver itself is judged like any other."""
     spec = tree(tmp_path)
-    online = "\n".join(f"    {line}" for line in SENDS[how].splitlines())
-    add(spec, "aa1", None, (f"op.execute('create table c (id int)')\nif not op.get_context().as_sql:\n{online}", "op.drop_table('c')"))
+    online(spec, "aa1", None, SENDS[how])
     said = failed(store, spec, "aa1")
     assert "changes the server, not this database" in said
     assert "the database is unchanged by it" in said
