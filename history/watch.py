@@ -9,7 +9,6 @@ from typing import Any
 from sluice.core.lease import Lease
 from sluice.history.stack import Stack
 from sluice.systems import splits
-from sluice.systems.keeper import file
 
 
 @dataclass(frozen=True)
@@ -38,4 +37,4 @@ def watch(seen: Stack) -> Watch:
 
 def ended(seen: Stack) -> dict[str, Any] | None:
     """Return what the keeper took back last: `release`, when (`at`, in seconds since the epoch) and `why`; None where it never had to."""
-    return file.word(seen.split["folder"]).get("ended") if seen.split else None
+    return splits.word(seen.split).get("ended") if seen.split else None

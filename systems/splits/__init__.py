@@ -1,7 +1,8 @@
 """What divides traffic between versions, each behind the port in `port`.
 
 A split travels as a plain descriptor: `{kind, ..., routes}`; `routes` name each service's door and its live version, which is
-where traffic goes back to. Imports are late: a settled stack only looks, and pays for nothing else.
+where traffic goes back to. With `through`, a command that runs another one there, its files are elsewhere (`remote`).
+Imports are late: a settled stack only looks, and pays for nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sluice.core.errors import Unreachable
 if TYPE_CHECKING:
     from sluice.core.split import Route, Share
     from sluice.systems.splits.port import Split
+    from sluice.systems.splits.remote import RemoteSplit
 
 # How long a splitter may take to follow a write. Envoy takes about 10 ms; seconds mean that it is down.
 FOLLOW = 5.0
@@ -28,9 +30,26 @@ def open(descriptor: dict[str, Any]) -> Split:
     """Return the splitter of a descriptor."""
     if descriptor["kind"] != "envoy":
         raise ValueError(f"no splitter of kind '{descriptor['kind']}', known is 'envoy'")
+    if descriptor.get("through"):
+        return _remote(descriptor)
     from sluice.systems.splits import envoy
 
     return envoy.open_split(descriptor)
+
+
+def _remote(descriptor: dict[str, Any]) -> RemoteSplit:
+    from sluice.systems.splits.remote import RemoteSplit
+
+    return RemoteSplit(descriptor)
+
+
+def word(descriptor: dict[str, Any]) -> dict[str, Any]:
+    """Return what the splitter's keeper says (keeper.file.word); Unreachable where that is elsewhere, and cannot be asked."""
+    if descriptor.get("through"):
+        return _remote(descriptor).word()
+    from sluice.systems.keeper import file
+
+    return file.word(descriptor["folder"])
 
 
 def routes(descriptor: dict[str, Any]) -> list[Route]:
