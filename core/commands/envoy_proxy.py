@@ -22,6 +22,9 @@ LIMIT = 10_000
 CONNECT = "1s"
 # Shorter than the keep-alive of common servers (gunicorn: 2 s): no request meets a connection that is just being closed.
 IDLE = "1s"
+LOOPBACK = "127.0.0.1"
+# A container that is started again listens within a second; its new address should not be what it is waited for.
+RESOLVED: Json = {"type": "STRICT_DNS", "dns_lookup_family": "V4_ONLY", "dns_refresh_rate": "1s"}
 # Owner only: who reaches the admin interface can stop the proxy.
 SOCKET_MODE = 0o600
 LOG = {
@@ -55,8 +58,8 @@ def watched(path: str) -> Json:
     return {"path_config_source": {"path": path}, "resource_api_version": "V3"}
 
 
-def listener(folder: str, port: int, log: str) -> Json:
-    """Build the file with the one listener, on the loopback; its routes are the watched `rds.json`."""
+def listener(folder: str, port: int, log: str, host: str = LOOPBACK) -> Json:
+    """Build the file with the one listener; its routes are the watched `rds.json`."""
     access = {"@type": f"{TYPE}.extensions.access_loggers.file.v3.FileAccessLog", "path": log, "log_format": {"json_format": LOG}}
     router = {"@type": f"{TYPE}.extensions.filters.http.router.v3.Router"}
     manager = {
@@ -74,16 +77,19 @@ def listener(folder: str, port: int, log: str) -> Json:
     front = {
         "@type": f"{TYPE}.config.listener.v3.Listener",
         "name": "front",
-        "address": _address(port),
+        "address": _address(host, port),
         "filter_chains": [{"filters": filters}],
     }
     return _file([front])
 
 
-def cluster(name: str, port: int) -> Json:
-    """Build the cluster of one version: one server on the loopback, no retry, no ejection, no limit that a release could meet."""
+def cluster(name: str, port: int, host: str = LOOPBACK) -> Json:
+    """Build the cluster of one version: one server, no retry, no ejection, no limit that a release could meet.
+
+    A `host` that is a name is asked for again and again: whoever is started again may have another address.
+    """
     most = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), LIMIT)
-    endpoint = {"endpoint": {"address": _address(port)}}
+    endpoint = {"endpoint": {"address": _address(host, port)}}
     protocol = {
         "@type": f"{TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
         "common_http_protocol_options": {"idle_timeout": IDLE},
@@ -92,7 +98,7 @@ def cluster(name: str, port: int) -> Json:
     return {
         "@type": f"{TYPE}.config.cluster.v3.Cluster",
         "name": name,
-        "type": "STATIC",
+        **({"type": "STATIC"} if host == LOOPBACK else RESOLVED),
         "connect_timeout": CONNECT,
         "circuit_breakers": {"thresholds": [{"priority": "DEFAULT", **most}]},
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
@@ -112,8 +118,8 @@ def closed() -> Json:
     return _file([{"@type": f"{TYPE}.config.route.v3.RouteConfiguration", "name": ROUTE, "virtual_hosts": [host]}])
 
 
-def _address(port: int) -> Json:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+def _address(host: str, port: int) -> Json:
+    return {"socket_address": {"address": host, "port_value": port}}
 
 
 def _file(resources: list[Json]) -> Json:

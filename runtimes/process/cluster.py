@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +18,11 @@ TIMEOUT = 15.0
 POLL = 0.01
 
 
-def register(front: Mapping[str, Any], name: str, port: int) -> None:
+def register(front: Mapping[str, Any], name: str, port: int, host: str = say.LOOPBACK) -> None:
     """Make a version known to the proxy, and wait until it is: no weight is ever given to a cluster that is not there."""
     folder = Path(front["folder"])
     with files.lock(folder / "clusters.lock"):
-        files.write(folder / "clusters" / f"{name}.json", json.dumps(say.cluster(name, port)))
+        files.write(folder / "clusters" / f"{name}.json", json.dumps(say.cluster(name, port, host)))
         gather(folder)
     _confirm(folder, front["admin"], name)
 
@@ -47,7 +48,7 @@ def _confirm(folder: Path, admin: str, name: str) -> None:
     deadline, seen = time.monotonic() + TIMEOUT, ""
     while True:
         try:
-            seen, wanted = _followed(admin), files.read(folder / "cds.json")["version_info"]
+            seen, wanted = _followed(admin, name), files.read(folder / "cds.json")["version_info"]
         except Unreachable as error:
             if time.monotonic() > deadline:
                 raise
@@ -59,8 +60,11 @@ def _confirm(folder: Path, admin: str, name: str) -> None:
         time.sleep(POLL)
 
 
-def _followed(admin: str) -> str:
+def _followed(admin: str, name: str) -> str:
+    """Return the revision that Envoy follows; "" while it has no server for a version: its name is still being resolved."""
     from sluice.systems import envoy
 
-    texts = envoy.stats(admin, r"^cluster_manager\.cds\.version_text$")
-    return str(texts[0]["value"]) if texts else ""
+    found = envoy.stats(admin, rf"^cluster_manager\.cds\.version_text$|^cluster\.{re.escape(name)}\.membership_total$")
+    said = {one["name"]: one["value"] for one in found}
+    servers = said.get(f"cluster.{name}.membership_total", 0)
+    return str(said.get("cluster_manager.cds.version_text", "")) if servers else ""
