@@ -12,7 +12,7 @@ import pulumi
 
 from sluice.components.base import Component, known
 from sluice.components.database import Database
-from sluice.core.spec import GRACE, READY, Spec
+from sluice.core.spec import GRACE, READY, Spec, image
 from sluice.hooks.guard import Guard
 from sluice.runtimes import port
 
@@ -21,10 +21,11 @@ from sluice.runtimes import port
 class ServiceArgs:
     """What stays the same from version to version.
 
-    `argv` may hold `{port}`; `artifact` is the folder that runs; `prefix` its door; `database` the name of a database of the
-    stack's server; `env` plain variables, `secrets` variables whose values are secret; `connections` the most it should open to
-    its database; `needs` the services that are up, and well, before it, whose addresses it gets as `<NAME>_URL`; `memory` in bytes
-    and `cpu` in cores are what its canary is measured against (0: unmeasured); `health` its health path; `ready` and `grace` in seconds.
+    `argv` may hold `{port}`; `artifact` is the folder that runs, or an image by its digest (`name@sha256:...`); `prefix` its door;
+    `database` the name of a database of the stack's server; `env` plain variables, `secrets` variables whose values are secret;
+    `connections` the most it should open to its database; `needs` the services that are up, and well, before it, whose addresses it gets
+    as `<NAME>_URL`; `memory` in bytes and `cpu` in cores are what its canary is measured against (0: unmeasured); `health` its health
+    path; `ready` and `grace` in seconds.
     """
 
     name: str
@@ -44,12 +45,13 @@ class ServiceArgs:
 
     def spec(self, version: str, *, settings: Mapping[str, str] | None = None, replicas: int = 1, needs: Sequence[str] = ()) -> Spec:
         """Return the spec of one version, with its release's settings over the plain variables; `needs` are the versions it calls."""
+        artifact, digest = _found(str(self.artifact))
         return Spec(
             service=self.name,
             version=version,
-            digest=_digest(str(Path(self.artifact).absolute())),
+            digest=digest,
             argv=list(self.argv),
-            artifact=str(Path(self.artifact).absolute()),
+            artifact=artifact,
             prefix=self.prefix,
             database=self.database,
             env={**self.env, **(settings or {})},
@@ -63,6 +65,14 @@ class ServiceArgs:
             ready=self.ready,
             grace=self.grace,
         )
+
+
+def _found(artifact: str) -> tuple[str, str]:
+    """Return what runs and the digest of its content; an image by its digest says both."""
+    if image(artifact):
+        return artifact, artifact.rpartition(":")[2]
+    place = str(Path(artifact).absolute())
+    return place, _digest(place)
 
 
 @lru_cache

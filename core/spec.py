@@ -16,12 +16,20 @@ GRACE = 10.0
 # Four hex digits tell a few dozen specs of one version apart; the whole name has to fit into process lists and graphs.
 SHORT = 4
 MARK = "spec "
+# Of a SHA-256 in hex.
+DIGITS = 64
+
+
+def image(artifact: str) -> bool:
+    """Say whether an artifact is an image by its digest, `name@sha256:...`, and not a folder."""
+    name, mark, digest = artifact.partition("@sha256:")
+    return bool(name and mark) and len(digest) == DIGITS and set(digest) <= set("0123456789abcdef")
 
 
 class Spec(Value):
     """One version of one service. Two specs that differ in anything have different names, so that nothing serving is changed in place.
 
-    `artifact` is the folder that runs and `digest` its content; `prefix` its door ('' for none); `database` the name of the
+    `artifact` is the folder or image that runs and `digest` its content; `prefix` its door ('' for none); `database` the name of the
     one it uses; `secrets` the names of its secret variables (values are no part of a spec: a rotated secret takes a new
     release); `connections` the most it should open to its database; `needs` the names of the versions that it calls by their own addresses;
     `memory` in bytes, `cpu` in cores; `ready`, `grace` in seconds.

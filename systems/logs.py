@@ -7,9 +7,10 @@ Questions, and what each answers (runbook 004: "No error logs in first 30 second
     logs.quantile   the `quantile` (0.95) of the number `field` among the lines that match, times `scale` (0.001: ms to s)
     logs.field      the share of the lines that match which have `field`, and not empty
 
-Parameters: `path`, a file with its rotated ones (path.1, path.2, ...) or a folder of *.log; `since` in epoch seconds, compared with
-each line's time, or `last`, so many seconds back from now; `offset`, the size in bytes that the file had then; `level` (that one or
-worse); `pattern`, a regular expression; `where`, fields and their values. A field in an object in a line is written `request.status`.
+Parameters: `path`, a file with its rotated ones (path.1, path.2, ...), a folder of *.log, or a container (`docker:NAME`); `since` in
+epoch seconds, compared with each line's time, or `last`, so many seconds back from now; `offset`, the size in bytes that the file had
+then; `level` (that one or worse); `pattern`, a regular expression; `where`, fields and their values. A field in an object in a line is
+written `request.status`.
 
 Only `pattern` sees lines that are not JSON; they are no lines to a question without one. A line without a time belongs to the last
 one before it that has one. No lines at all is no data: a silent service is not a healthy one. A missing file is Unreachable.
@@ -23,6 +24,7 @@ import re
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +33,7 @@ from typing import Any
 from sluice.core.errors import Unreachable
 from sluice.core.question import Question, expect
 from sluice.core.reading import NoData, Number, Reading
+from sluice.systems.process import CONTAINER
 from sluice.systems.tail import backwards
 
 FILTER = ("since", "last", "offset", "level", "pattern", "where")
@@ -168,11 +171,11 @@ def _number(value: Any) -> float | None:
 
 
 def _lines(of: Mapping[str, Any], until: float, timeout: float) -> Iterator[Line]:
-    since = _begin(of)
-    for path in _files(Path(of["path"])):
-        texts = _timed(backwards(path, offset=int(of.get("offset", 0))), until, f"reading '{path}' took longer than {timeout:g} s")
-        lines = map(_parsed, texts)
-        yield from lines if since is None else _since(lines, since)
+    since, late = _begin(of), f"reading '{of['path']}' took longer than {timeout:g} s"
+    with _found(str(of["path"]), since, timeout) as paths:
+        for path in paths:
+            lines = map(_parsed, _timed(backwards(path, offset=int(of.get("offset", 0))), until, late))
+            yield from lines if since is None else _since(lines, since)
 
 
 def _begin(of: Mapping[str, Any]) -> float | None:
@@ -182,6 +185,18 @@ def _begin(of: Mapping[str, Any]) -> float | None:
     if "since" in of or float(of["last"]) <= 0:
         raise ValueError(f"last {float(of['last']):g} is not above 0" if "since" not in of else "takes 'since' or 'last', not both")
     return time.time() - float(of["last"])
+
+
+@contextmanager
+def _found(path: str, since: float | None, timeout: float) -> Iterator[list[Path]]:
+    """Return the files of a log; a container's is with the engine, which knows when each line came."""
+    if not path.startswith(CONTAINER):
+        yield _files(Path(path))
+        return
+    from sluice.systems import docker
+
+    with docker.log(path.removeprefix(CONTAINER), None if since is None else since - SLACK, timeout) as file:
+        yield [file]
 
 
 def _files(path: Path) -> list[Path]:

@@ -22,6 +22,8 @@ GRAIN = 1.0
 # How long a CPU share is watched: long enough for a hundredth-grained counter, short enough to be asked every second.
 INTERVAL = 0.5
 POLL = 0.02
+# In the place of a pidfile, before the name of a container of the engine here.
+CONTAINER = "docker:"
 QUESTIONS = {
     "process.memory": Question(needs=("pidfile", "memory"), takes=("cpu",)),
     "process.cpu": Question(needs=("pidfile", "cpu"), takes=("memory",)),
@@ -131,13 +133,13 @@ def inside(folder: Path) -> list[int]:
 
 
 def ask(question: str, of: dict[str, Any], timeout: float) -> Reading:
-    """Answer a question about the process tree of a pidfile; one that does not run is no data.
+    """Answer a question about the process tree of a pidfile, or of a container (`docker:NAME`); one that does not run is no data.
 
     `process.memory`: resident bytes over the limit `memory` (bytes), shared pages counted in each process;
     `process.cpu`: cores in use over half a second, over the limit `cpu` (cores); `process.age`: seconds since its start.
     """
     expect(question, of, QUESTIONS)
-    pid = owner(Path(of["pidfile"]))
+    pid = _main(str(of["pidfile"]))
     if pid is None:
         return NoData(f"no process of '{of['pidfile']}' runs")
     if question == "process.memory":
@@ -145,6 +147,14 @@ def ask(question: str, of: dict[str, Any], timeout: float) -> Reading:
     if question == "process.cpu":
         return _cpu(pid, float(of["cpu"]), min(INTERVAL, timeout / 2))
     return Number(value=time.time() - (started(pid) or time.time()), evidence=f"pid {pid}")
+
+
+def _main(pidfile: str) -> int | None:
+    if not pidfile.startswith(CONTAINER):
+        return owner(Path(pidfile))
+    from sluice.systems import docker
+
+    return docker.main(pidfile.removeprefix(CONTAINER))
 
 
 def _memory(pid: int, limit: float) -> Reading:

@@ -7,7 +7,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from sluice.core.spec import Spec
+from sluice.core.spec import Spec, image
 
 WEB = Spec(service="web", version="1.0", argv=["python", "-m", "web"], artifact="/app")
 # A change of every field; a field that is not here fails the test that walks them.
@@ -70,3 +70,19 @@ def test_an_artifact_by_content_only():
         Spec.model_validate({**WEB.wire(), "colour": "green"})
     with pytest.raises(ValidationError):
         WEB.version = "2"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("artifact", "expected"),
+    [
+        ("shop/web@sha256:" + "0a" * 32, True),
+        ("/srv/app", False),
+        ("shop/web:1.0", False),
+        ("@sha256:" + "0a" * 32, False),
+        ("shop/web@sha256:" + "0A" * 32, False),
+        ("shop/web@sha256:0a", False),
+    ],
+)
+def test_image(artifact: str, expected: bool):
+    """Only an image by its whole digest is one: a tag may be another image tomorrow."""
+    assert image(artifact) is expected

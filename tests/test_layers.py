@@ -27,7 +27,7 @@ PACKAGES = {
     "core": {"pydantic", "pglast"},
     "systems": {"pydantic", "httpx", "psycopg", "psutil", "jsonpath_ng", "yaml", "alembic", "sqlalchemy", "jinja2", "markupsafe"},
     "hooks": {"pydantic", "pulumi", "psutil", "google"},
-    "runtimes": {"pulumi"},
+    "runtimes": {"pulumi", "pulumi_docker", "pulumi_command"},
     "components": {"pulumi"},
     # The CLI is asked, not the SDK: importing that takes as long as asking.
     "history": {"yaml"},

@@ -85,3 +85,15 @@ def test_service(mocks, monkeypatch):
         }
 
     return running.descriptor.apply(check)
+
+
+@pulumi.runtime.test
+def test_image(mocks):
+    """An image is refused before anything is declared for it, with what runs it."""
+    spec = Spec(name="web@1-aa", service="web", version="1", artifact="shop/web@sha256:" + "0" * 64)
+    with pytest.raises(pulumi.RunError) as error:
+        module.Process().service(spec)
+    assert str(error.value) == (
+        "RuntimeFailed: 'web@1-aa' is an image, and the process runtime runs folders:"
+        " run: pulumi config set --path sluice:runtime.kind docker"
+    )

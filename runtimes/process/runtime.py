@@ -10,6 +10,7 @@ from pathlib import Path
 import pulumi
 from pulumi import Output, Resource, ResourceOptions
 
+from sluice.core.spec import image
 from sluice.runtimes.port import Front, Ran, Running, Spec, Store, Text
 from sluice.runtimes.process.folder import Folder
 from sluice.runtimes.process.job import DEADLINE, Job
@@ -94,6 +95,9 @@ class Process:
 
     def service(self, spec: Spec, *, front: Front | None = None, opts: ResourceOptions | None = None) -> Running:
         """See the port."""
+        if image(spec.artifact):
+            why = f"'{spec.name}' is an image, and the process runtime runs folders"
+            raise pulumi.RunError(f"RuntimeFailed: {why}: run: pulumi config set --path sluice:runtime.kind docker")
         split = front.split if front else None
         program = Program(spec.name, root=self.root, front=split, **{k: v for k, v in vars(spec).items() if k != "name"}, opts=opts)
         return Running(resource=program, descriptor=program.descriptor)

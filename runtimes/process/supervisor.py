@@ -63,9 +63,12 @@ class SupervisorProvider(Provider):
 
     def stop(self, props: Props) -> None:
         """End supervisord and every program of the stack; remove all but the data of databases, their passwords, backups, the journal."""
+        import shutil
+
         folder = Folder(Path(props["root"]))
         sweep(folder)
-        _clear(folder)
+        shutil.rmtree(folder.sockets, ignore_errors=True)
+        clear(folder.root, {"postgres", "secrets"} if any((folder.root / "postgres").glob("*")) else set())
 
 
 def sweep(folder: Folder) -> None:
@@ -135,18 +138,17 @@ def _settle(folder: Folder, supervisord: Supervisord) -> None:
         time.sleep(POLL)
 
 
-def _clear(folder: Folder) -> None:
+def clear(root: Path, data: set[str]) -> None:
+    """Remove what is in a stack's folder but these data, backups and the journal; the folder too when there are none."""
     import shutil
 
-    shutil.rmtree(folder.sockets, ignore_errors=True)
-    kept = {"postgres", "secrets"} if any((folder.root / "postgres").glob("*")) else set()
-    kept |= {"backups"} if any((folder.root / "backups").glob("*")) else set()
-    kept |= {folder.journal.name} if folder.journal.exists() else set()
-    for path in folder.root.glob("*"):
+    journal = Folder(root).journal
+    kept = data | ({"backups"} if any((root / "backups").glob("*")) else set()) | ({journal.name} if journal.exists() else set())
+    for path in root.glob("*"):
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
-    if not kept and folder.root.exists():
-        folder.root.rmdir()
+    if not kept and root.exists():
+        root.rmdir()
 
 
 class Supervisor(Resource, module="process", name="Supervisor"):

@@ -7,20 +7,29 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
+
+from sluice.core.commands.docker import STACK, contained
 from sluice.runtimes.process.folder import Folder
+from sluice.systems import docker
+from tests.fixtures import image
 from tests.fixtures.stack import TOY, kill, left, place, running
 
 PROGRAM = """\
 import json, os, pulumi
 from sluice.runtimes.port import Runtime, Spec
-from sluice.runtimes.process.runtime import Process
 
 declared = json.load(open("declared.json"))
-runtime: Runtime = {"process": Process}[declared["runtime"]]()
+if declared["runtime"] == "process":
+    from sluice.runtimes.process.runtime import Process as Chosen
+else:
+    from sluice.runtimes.docker.runtime import Docker as Chosen
+runtime: Runtime = Chosen(**declared["given"])
 front = runtime.front("front")
 store = runtime.database("store", databases=["shop"])
 for name, changes in declared["versions"].items():
@@ -54,9 +63,11 @@ class Done:
 
 
 class Harness(Protocol):
-    """One runtime under test, with a stack of its own. `kinds` are the parts that `kill` knows."""
+    """One runtime under test, with a stack of its own. `kinds` are the parts that `kill` knows, `holders` the files in which a
+    version's secret may be."""
 
     kinds: tuple[str, ...]
+    holders: set[str]
 
     def up(self, *versions: str, jobs: dict[str, list[str]] | None = None, **env: str) -> Done:
         """Run `pulumi up` with these versions; `env` goes to the last one."""
@@ -83,7 +94,10 @@ class Harness(Protocol):
 class ProcessHarness:
     """The process runtime."""
 
-    kinds = ("front", "keeper", "store", "web@1.0", "manager")
+    name = "process"
+    kinds: tuple[str, ...] = ("front", "keeper", "store", "web@1.0", "manager")
+    # A version's variables are in one file for its user alone; and what a program writes into its own log, it writes.
+    holders = {"web@1.0.env", "web@9.9.log"}
 
     def __init__(self, stack: str = "one", home: Path | None = None) -> None:
         self.home, self.stack, self.own = home or place(), stack, home is None
@@ -110,10 +124,14 @@ class ProcessHarness:
     def up(self, *versions: str, jobs: dict[str, list[str]] | None = None, **env: str) -> Done:
         """See the protocol."""
         declared = {name: {"env": env} if name == versions[-1] else {} for name in versions}
-        text = json.dumps({"runtime": "process", "artifact": str(TOY), "versions": declared, "jobs": jobs or {}})
+        text = json.dumps({"runtime": self.name, "given": self.given(), "artifact": str(TOY), "versions": declared, "jobs": jobs or {}})
         (self.work / "declared.json").write_text(text)
         self.outputs = {}
         return self.pulumi("up", "-f", "-y")
+
+    def given(self) -> dict[str, str]:
+        """Return what the runtime is made with."""
+        return {}
 
     def output(self, name: str) -> Any:
         """See the protocol."""
@@ -144,4 +162,40 @@ class ProcessHarness:
             shutil.rmtree(self.home)
 
 
-HARNESSES: dict[str, type[ProcessHarness]] = {"process": ProcessHarness}
+class DockerHarness(ProcessHarness):
+    """The docker runtime, on the engine of this machine."""
+
+    name = "docker"
+    kinds = ("front", "keeper", "store", "web@1.0")
+    holders: set[str] = set()
+
+    def given(self) -> dict[str, str]:
+        """See above."""
+        return {"image": image.sluice(), "postgres": image.postgres()}
+
+    def _called(self, kind: str) -> str:
+        return contained(f"toy-{self.stack}", kind)
+
+    def _pid(self, kind: str) -> int:
+        state = docker.state(self._called("front" if kind == "keeper" else kind))
+        assert state, f"{kind} is not there"
+        return state.pid if kind != "keeper" else self._within(state.pid, "sluice.systems.keeper")
+
+    def _within(self, pid: int, word: str) -> int:
+        """Return the process of a container whose command has a word."""
+        (found,) = [one.pid for one in psutil.Process(pid).children(recursive=True) if word in one.cmdline()]
+        return int(found)
+
+    def running(self) -> list[str]:
+        """See the protocol."""
+        return docker.ask(["ps", "--filter", f"label={STACK}=toy-{self.stack}", "--format", "{{.Names}} {{.Command}}"]).splitlines()
+
+    def close(self) -> None:
+        """See the protocol; volumes with data stay after a destroy, and are of no use to anybody here."""
+        super().close()
+        docker.ask(["volume", "rm", "--force", contained(f"toy-{self.stack}", "store-data")])
+
+
+HARNESSES: dict[str, type[ProcessHarness]] = {"process": ProcessHarness, "docker": DockerHarness}
+# Why a runtime cannot run here.
+LACKS: dict[str, Callable[[], str]] = {"process": lambda: "", "docker": image.missing}

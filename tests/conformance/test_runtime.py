@@ -10,7 +10,7 @@ import pytest
 from sluice.core.lease import Lease
 from sluice.core.split import Route
 from sluice.systems import splits
-from tests.conformance.harness import HARNESSES, SECRET, Harness
+from tests.conformance.harness import HARNESSES, LACKS, SECRET, Harness
 from tests.fixtures.front import wait
 
 pytestmark = [
@@ -23,11 +23,15 @@ pytestmark = [
 @pytest.fixture(scope="module", params=sorted(HARNESSES))
 def runtime(request: pytest.FixtureRequest):
     """A stack with one version, which all tests share; each leaves it as it was."""
+    if why := LACKS[request.param]():
+        pytest.skip(f"{request.param}: {why}")
     harness: Harness = HARNESSES[request.param]()
-    done = harness.up("web@1.0")
-    assert done.code == 0, done.text
-    yield harness
-    harness.close()
+    try:
+        done = harness.up("web@1.0")
+        assert done.code == 0, done.text
+        yield harness
+    finally:
+        harness.close()
 
 
 def well(harness: Harness, name: str = "web@1.0") -> bool:
@@ -62,6 +66,8 @@ def test_steady(runtime):
 @pytest.mark.parametrize("kind", HARNESSES["process"].kinds)
 def test_killed(runtime, kind):
     """Whatever was killed is there again after a plain `up`; the data is, too; and the next `up` changes nothing."""
+    if kind not in runtime.kinds:
+        pytest.skip(f"this runtime has no {kind}")
     ask(runtime.output("store"), "create table if not exists kept as select 7 as n")
     runtime.kill(kind)
     done = runtime.up("web@1.0")
@@ -134,8 +140,7 @@ def test_secret(runtime):
     runtime.pulumi("refresh", "-y")
     assert SECRET not in done.text + runtime.pulumi("stack", "export").text + "".join(runtime.running())
     holders = {path.name for path in runtime.home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()}
-    # What a program writes into its own log, it writes; and its variables are in one file for its user alone.
-    assert holders == {"web@1.0.env", "web@9.9.log"}
+    assert holders == runtime.holders
 
 
 def test_side_by_side(runtime):

@@ -101,7 +101,7 @@ class Server(ThreadingHTTPServer):
 
 def serve(port: int) -> None:
     """Serve until told to stop."""
-    with Server(("127.0.0.1", port), Handler) as server:
+    with Server((os.environ.get("HOST", "127.0.0.1"), port), Handler) as server:
 
         def stop(signum: int, frame: FrameType | None) -> None:
             raise SystemExit(0)

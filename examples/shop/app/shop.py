@@ -43,4 +43,4 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--port", type=int, required=True)
     signal.signal(signal.SIGTERM, stop)
-    ThreadingHTTPServer(("127.0.0.1", arguments.parse_args().port), Handler).serve_forever()
+    ThreadingHTTPServer((os.environ.get("HOST", "127.0.0.1"), arguments.parse_args().port), Handler).serve_forever()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import threading
 import time
@@ -195,7 +196,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 1024
 
     def __init__(self, port: int, name: str, routes: Routes, log: Log) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__((os.environ.get("HOST", "127.0.0.1"), port), Handler)
         self.name, self.routes, self.log = name, routes, log
         self.busy, self.ending, self.pending = Busy(), False, True
 

@@ -1,0 +1,58 @@
+"""Command lines of the `docker` client (Docker CLI reference), and the names that an engine takes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+# A label of DNS holds 63 characters (RFC 1035), and containers find each other by name.
+LONGEST = 63
+# What tells a stack's containers from others, whose each is, and on which port of the loopback it is published.
+STACK, NAME, PORT = "sluice.stack", "sluice.name", "sluice.port"
+# Every service listens on this port of its own: a container is alone with its ports.
+INNER = 8080
+
+
+def contained(stack: str, name: str) -> str:
+    """Return the name of a container, volume or network: what the engine does not take is a dash, and what is too long ends in a hash."""
+    full = f"{stack}-{name}"
+    legal = re.sub(r"[^A-Za-z0-9_.-]+", "-", full)
+    if legal == full.replace("@", "-") and len(legal) <= LONGEST:
+        return legal
+    return f"{legal[: LONGEST - 9]}-{sha256(full.encode()).hexdigest()[:8]}"
+
+
+def listing(stack: str) -> list[str]:
+    """Build the question which containers a stack has, stopped ones too; a JSON line each."""
+    return ["ps", "--all", "--no-trunc", "--filter", f"label={STACK}={stack}", "--format", "{{json .}}"]
+
+
+def labels(text: str) -> dict[str, str]:
+    """Read the labels of such a line."""
+    return dict(pair.split("=", 1) for pair in text.split(",") if "=" in pair)
+
+
+def once(
+    name: str,
+    *,
+    image: str,
+    argv: Sequence[str],
+    folder: str,
+    network: str,
+    labels: Mapping[str, str],
+    binds: Sequence[str],
+    env: Sequence[str],
+) -> list[str]:
+    """Build the run of a container that ends by itself, in a folder of the engine's machine.
+
+    `env` are names alone: their values are in the client's own environment, where no list of processes shows them.
+    """
+    words = ["run", "--rm", "--init", "--name", name, "--network", network, "--volume", f"{folder}:/app:ro", "--workdir", "/app"]
+    for key, value in labels.items():
+        words += ["--label", f"{key}={value}"]
+    for bind in binds:
+        words += ["--volume", f"{bind}:{bind}:ro"]
+    for variable in env:
+        words += ["--env", variable]
+    return [*words, "--entrypoint", argv[0], image, *argv[1:]]

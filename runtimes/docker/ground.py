@@ -1,0 +1,168 @@
+"""What all containers of a stack share: its folder, its network, its images, and how a container is declared.
+
+Every option here is against a default of pulumi-docker: docs/decisions/0024-docker.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi import Input, Output, Resource, ResourceOptions
+
+from sluice.core.commands import docker as say
+from sluice.core.errors import SluiceError
+from sluice.runtimes.docker.place import FLAGS, SECRETS, Place
+from sluice.runtimes.docker.ports import choose
+
+if TYPE_CHECKING:
+    import pulumi_docker
+
+LOOPBACK = "127.0.0.1"
+# What the engine keeps of a container's output: enough for a day of a busy service, and never the whole disk.
+LOGS = {"max-size": "50m", "max-file": "3"}
+
+
+class Ground:
+    """The ground of one stack; `image` runs folders, the front and jobs, `after` is what all of it waits for."""
+
+    def __init__(self, name: str, *, stack: str, root: Path, image: str, opts: ResourceOptions | None) -> None:
+        self.name, self.stack, self.place_root, self.base, self.opts = name, stack, root, image, opts
+        self.after: list[Resource] = []
+        self.given: dict[str, int] = {}
+
+    @cached_property
+    def place(self) -> Place:
+        """Return the stack's folder, declared when the first thing needs it."""
+        waits = ResourceOptions(depends_on=self.after)
+        return Place(self.name, root=self.place_root, opts=ResourceOptions.merge(self.opts, waits))
+
+    @cached_property
+    def network(self) -> pulumi_docker.Network:
+        """Return the stack's network, on which containers find each other by name."""
+        import pulumi_docker
+
+        name = say.contained(self.stack, "net")
+        opts = ResourceOptions.merge(self.opts, ResourceOptions(depends_on=[*self.after, self.place]))
+        return pulumi_docker.Network(f"{self.name}-net", name=name, labels=[_net(say.STACK, self.stack)], opts=opts)
+
+    @cached_property
+    def image(self) -> pulumi_docker.RemoteImage:
+        """Return the stack's image."""
+        return self.fetch(f"{self.name}-image", self.base, self.opts)
+
+    def fetch(self, name: str, image: str, opts: ResourceOptions | None) -> pulumi_docker.RemoteImage:
+        """Declare an image that is somewhere. It is kept when nobody declares it any more: going back must not need a registry."""
+        import pulumi_docker
+
+        waits = ResourceOptions(depends_on=self.after)
+        return pulumi_docker.RemoteImage(name, name=image, keep_locally=True, opts=ResourceOptions.merge(opts, waits))
+
+    @cached_property
+    def labels(self) -> dict[str, dict[str, str]]:
+        """Return the labels of the stack's containers as they are now; RunError where the engine is none that this runtime can use."""
+        from sluice.systems import docker
+
+        try:
+            where = docker.host()
+            if not where.startswith(("unix://", "npipe://")):
+                why = f"the docker runtime reaches versions on the loopback of the engine's machine, and this engine is at '{where}'"
+                raise pulumi.RunError(f"RuntimeFailed: {why}: deploy on that machine, with DOCKER_HOST unset")
+            return docker.listed(self.stack)
+        except SluiceError as error:
+            raise pulumi.RunError(f"{type(error).__name__}: {error}") from None
+
+    def port(self, name: str) -> int:
+        """Return the port of the loopback on which a container is published."""
+        if name not in self.given:
+            self.given[name] = choose(self.labels, self.stack, name, set(self.given.values()))
+        return self.given[name]
+
+    def called(self, name: str) -> str:
+        """Return the name of a container or volume."""
+        return say.contained(self.stack, name)
+
+    def tags(self, name: str, port: int = 0) -> dict[str, str]:
+        """Return the labels of a container."""
+        return {say.STACK: self.stack, say.NAME: name, **({say.PORT: str(port)} if port else {})}
+
+    @property
+    def shared(self) -> list[str]:
+        """Return the folders that versions and jobs see under the same names: flags and passwords."""
+        return [str(self.place_root / name) for name in (FLAGS, SECRETS)]
+
+    def contain(
+        self,
+        name: str,
+        *,
+        image: Input[str],
+        inner: int,
+        port: int,
+        grace: float,
+        command: Sequence[str] = (),
+        entry: Sequence[str] = (),
+        env: Mapping[str, Input[str]] | None = None,
+        secrets: Mapping[str, Input[str]] | None = None,
+        binds: Sequence[str] = (),
+        volumes: Mapping[str, Input[str]] | None = None,
+        memory: int = 0,
+        cpu: float = 0.0,
+        opts: ResourceOptions | None = None,
+    ) -> pulumi_docker.Container:
+        """Declare a container. `binds` are folders that it sees under the same name, `volumes` its volumes by where they are in it;
+        `memory` in bytes, `cpu` in cores, `grace` in seconds. It is published on the loopback alone, as `port`, when that is not 0."""
+        import pulumi_docker as docker
+
+        mine = ResourceOptions(
+            # It has a fixed name. That the old version dies before the new one is there cannot happen: that is another resource.
+            delete_before_replace=True,
+            # What the provider takes in place and does nothing about, and a create that has failed, become a new container.
+            replace_on_changes=["*"],
+            depends_on=[self.place, *self.after],
+        )
+        megabytes = math.ceil(memory / 2**20)
+        return docker.Container(
+            name,
+            name=self.called(name),
+            image=image,
+            command=list(command) or None,
+            entrypoints=list(entry) or None,
+            envs=_variables(env or {}, secrets or {}),
+            ports=[docker.ContainerPortArgs(internal=inner, external=port, ip=LOOPBACK)] if port else None,
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=self.network.name)],
+            volumes=[
+                *(docker.ContainerVolumeArgs(host_path=bind, container_path=bind, read_only=True) for bind in binds),
+                *(docker.ContainerVolumeArgs(volume_name=volume, container_path=path) for path, volume in (volumes or {}).items()),
+            ],
+            labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in self.tags(name, port).items()],
+            memory=megabytes or None,
+            # Without it the engine gives as much swap again.
+            memory_swap=megabytes or None,
+            cpus=f"{cpu:g}" if cpu else None,
+            # A first process gets no default handling of signals, and reaps nobody.
+            init=True,
+            restart="unless-stopped",
+            must_run=True,
+            # Without it a stop is a kill.
+            destroy_grace_seconds=max(1, math.ceil(grace)),
+            stop_timeout=max(1, math.ceil(grace)),
+            log_driver="json-file",
+            log_opts=LOGS,
+            opts=ResourceOptions.merge(opts, mine),
+        )
+
+
+def _variables(env: Mapping[str, Input[str]], secrets: Mapping[str, Input[str]]) -> Output[list[str]]:
+    """Return the environment as the engine takes it; secret as a whole when any of it is."""
+    told: dict[str, Input[str]] = {**env, **{name: Output.secret(value) for name, value in secrets.items()}}
+    return Output.from_input(told).apply(lambda known: [f"{name}={value}" for name, value in sorted(known.items())])
+
+
+def _net(label: str, value: str) -> pulumi_docker.NetworkLabelArgs:
+    import pulumi_docker
+
+    return pulumi_docker.NetworkLabelArgs(label=label, value=value)

@@ -1,0 +1,123 @@
+"""One version of one service: its image, its container, that it is well, and that the door knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi import Output, Resource, ResourceOptions
+
+from sluice.core.commands.docker import INNER
+from sluice.core.commands.supervisord import filled
+from sluice.core.spec import image as is_image
+from sluice.core.version import Version
+from sluice.runtimes.docker import door
+from sluice.runtimes.docker.artifact import Artifact
+from sluice.runtimes.docker.ground import LOOPBACK, Ground
+from sluice.runtimes.docker.healthy import Healthy
+from sluice.runtimes.port import Front, Running, Spec, Text
+from sluice.systems.process import CONTAINER
+
+
+def run(ground: Ground, spec: Spec, front: Front | None, opts: ResourceOptions | None) -> Running:
+    """Declare it."""
+    called = ground.called(spec.name)
+    port = ground.port(spec.name) if spec.health else 0
+    image, built = _image(ground, spec, opts)
+    # All of what runs in an image that is built here; what its own entry point takes in another one.
+    words = [filled(word, INNER) for word in spec.argv]
+    container = ground.contain(
+        spec.name,
+        image=image,
+        inner=INNER,
+        port=port,
+        grace=spec.grace,
+        entry=words if built else (),
+        command=() if built else words,
+        env=_env(spec),
+        secrets=spec.secrets,
+        binds=ground.shared,
+        memory=spec.memory,
+        cpu=spec.cpu,
+        opts=opts,
+    )
+    healthy = Healthy(
+        f"{spec.name}-healthy",
+        label=spec.name,
+        container=called,
+        identity=container.id,
+        version=_version(spec, called, port).wire(),
+        port=port,
+        path=spec.health,
+        secrets=spec.secrets,
+        ready=spec.ready,
+        grace=spec.grace,
+        opts=opts,
+    )
+    # Others call it on the stack's network.
+    address = healthy.descriptor.apply(lambda _: f"http://{called}:{INNER}" if port else "")
+    if not front or not port:
+        return Running(resource=healthy, descriptor=healthy.descriptor, address=address)
+    known = door.known(ground, spec.name, front, port=INNER, after=[healthy], opts=opts)
+    return Running(resource=known, descriptor=Output.all(healthy.descriptor, known.id).apply(lambda both: both[0]), address=address)
+
+
+def _image(ground: Ground, spec: Spec, opts: ResourceOptions | None) -> tuple[Output[str], bool]:
+    """Return the id of the version's image, and whether it is built here, of a folder."""
+    import pulumi_docker
+
+    name = f"{spec.name}-image"
+    if is_image(spec.artifact):
+        return ground.fetch(name, spec.artifact, opts).image_id, False
+    digest = spec.digest or _digest(spec.artifact)
+    source = Artifact(spec.name, root=ground.place.root, source=spec.artifact, digest=digest, base=ground.base, opts=opts)
+    build = pulumi_docker.RemoteImageBuildArgs(context=source.context, dockerfile=source.recipe, use_legacy_builder=True)
+    image = pulumi_docker.RemoteImage(
+        name,
+        # By its content: a version of the same content is the same image, and another content is another one.
+        name=f"sluice/{ground.stack.lower()}-{spec.service.lower()}:{digest[:12]}",
+        build=build,
+        triggers={"digest": digest},
+        keep_locally=True,
+        opts=ResourceOptions.merge(opts, _waits(ground.image, source)),
+    )
+    return image.image_id, True
+
+
+def _waits(*resources: Resource) -> ResourceOptions:
+    return ResourceOptions(depends_on=list(resources))
+
+
+def _digest(source: str) -> str:
+    from pathlib import Path
+
+    from sluice.systems import files
+
+    return files.digest(Path(source))
+
+
+def _env(spec: Spec) -> Mapping[str, Text]:
+    """Return the variables. HOST is where to listen: a container's own loopback is reached by nobody else."""
+    own: dict[str, Text] = {"HOST": "0.0.0.0", "PORT": str(INNER), "VERSION": spec.version, "PGAPPNAME": spec.name}
+    return own | {name: _filled(value) for name, value in spec.env.items()}
+
+
+def _filled(value: Text) -> Text:
+    told: Output[str] = Output.from_input(value)
+    return told.apply(lambda text: filled(text, INNER))
+
+
+def _version(spec: Spec, called: str, port: int) -> Version:
+    application: Any = spec.env.get("PGAPPNAME", spec.name)
+    return Version(
+        service=spec.service,
+        version=spec.version,
+        name=spec.name,
+        url=f"http://{LOOPBACK}:{port}" if port else "",
+        # The engine has both.
+        log=f"{CONTAINER}{called}",
+        pidfile=f"{CONTAINER}{called}",
+        memory=spec.memory or None,
+        cpu=spec.cpu or None,
+        application=application if isinstance(application, str) else spec.name,
+    )

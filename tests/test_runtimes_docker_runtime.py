@@ -1,0 +1,417 @@
+"""What the docker runtime asks of the providers, to the letter: no engine and no plugin is needed to know it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import rpc
+
+from sluice.runtimes.docker.runtime import Docker
+from sluice.runtimes.port import Runtime, Spec
+from sluice.systems import docker
+from tests.fixtures.mock import Asked, Thing, World
+
+HERE = Path(__file__).parent / "toy"
+# What every version is told.
+OWN = ["HOST=0.0.0.0", "PGAPPNAME=web@1.0-3fa2", "PORT=8080", "VERSION=1.0"]
+SPEC = Spec(
+    name="web@1.0-3fa2",
+    service="web",
+    version="1.0",
+    artifact=str(HERE),
+    digest="a" * 64,
+    argv=["python", "service.py", "--port", "{port}"],
+    env={"ADDRESS": "http://me:{port}"},
+    memory=100 * 2**20 + 1,
+    cpu=1.5,
+    grace=7.5,
+)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+    """A local engine with the containers that a test puts into what this returns, by their labels."""
+    found: dict[str, dict[str, str]] = {}
+    monkeypatch.setattr(docker, "host", lambda: "unix:///var/run/docker.sock")
+    monkeypatch.setattr(docker, "listed", lambda stack: found)
+    monkeypatch.setattr("sluice.runtimes.docker.ports.free", lambda port: True)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SLUICE_HOME", str(tmp_path))
+    return tmp_path / "shop-production"
+
+
+def made() -> Docker:
+    return Docker(image="sluice:1")
+
+
+def declared(world: World, *specs: Spec, opts: pulumi.ResourceOptions | None = None) -> None:
+    """Declare versions behind a door."""
+
+    def program() -> None:
+        runtime = made()
+        door = runtime.front("front")
+        for spec in specs:
+            runtime.service(spec, front=door, opts=opts)
+
+    world.run(program)
+
+
+def port(one: Asked) -> int:
+    return int(one.inputs["ports"][0]["external"])
+
+
+def plain(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs without what nobody said."""
+    return {name: value for name, value in inputs.items() if value is not None}
+
+
+def hidden(value: Any) -> dict[str, Any]:
+    """Return a secret as the engine is told it."""
+    return {rpc._special_sig_key: rpc._special_secret_sig, "value": value}
+
+
+def container(world: World, name: str) -> Asked:
+    return next(one for one in world.asked if one.name == name and one.type == "docker:index/container:Container")
+
+
+def test_port(world: World, engine: Any):
+    """It is a runtime of the port."""
+
+    def program() -> None:
+        runtime: Runtime = made()
+        assert (runtime.replicas, runtime.keeper, runtime.weights(1)) == (1, False, None)
+
+    world.run(program)
+
+
+def test_tree(world: World, engine: Any):
+    """What there is for a version behind a door, and what each waits for."""
+    declared(world, SPEC)
+    assert sorted((one.name, one.type.rpartition(":")[2], one.after) for one in world.asked) == [
+        ("front", "Container", ["front-files", "host", "host-image", "host-net"]),
+        ("front-files", "Volume", []),
+        ("front-healthy", "Healthy", ["front"]),
+        ("host", "Place", []),
+        ("host-image", "RemoteImage", []),
+        ("host-net", "Network", ["host"]),
+        ("web@1.0-3fa2", "Artifact", ["host"]),
+        ("web@1.0-3fa2", "Container", ["host", "host-net", "web@1.0-3fa2-image"]),
+        ("web@1.0-3fa2-door", "Command", ["front-healthy", "web@1.0-3fa2-healthy"]),
+        ("web@1.0-3fa2-healthy", "Healthy", ["web@1.0-3fa2"]),
+        ("web@1.0-3fa2-image", "RemoteImage", ["host-image", "web@1.0-3fa2"]),
+    ]
+
+
+def test_version(world: World, engine: Any, home: Path):
+    """A version's container, every input of it."""
+    declared(world, SPEC)
+    one = container(world, SPEC.name)
+    assert plain(one.inputs) == {
+        "name": "shop-production-web-1.0-3fa2",
+        "image": "sha256:sluice/shop-production-web:aaaaaaaaaaaa",
+        "entrypoints": ["python", "service.py", "--port", "8080"],
+        "envs": ["ADDRESS=http://me:8080", *OWN],
+        "ports": [{"internal": 8080, "external": port(one), "ip": "127.0.0.1"}],
+        "networksAdvanced": [{"name": "shop-production-net"}],
+        "volumes": [
+            {"hostPath": f"{home}/flags", "containerPath": f"{home}/flags", "readOnly": True},
+            {"hostPath": f"{home}/secrets", "containerPath": f"{home}/secrets", "readOnly": True},
+        ],
+        "labels": [
+            {"label": "sluice.stack", "value": "shop-production"},
+            {"label": "sluice.name", "value": "web@1.0-3fa2"},
+            {"label": "sluice.port", "value": str(port(one))},
+        ],
+        "memory": 101,
+        "memorySwap": 101,
+        "cpus": "1.5",
+        "init": True,
+        "restart": "unless-stopped",
+        "mustRun": True,
+        "destroyGraceSeconds": 8,
+        "stopTimeout": 8,
+        "logDriver": "json-file",
+        "logOpts": {"max-size": "50m", "max-file": "3"},
+    }
+    assert 20_000 <= port(one) < 30_000
+
+
+def test_healthy(world: World, engine: Any):
+    """What is waited for, and what is known of a version from then on."""
+    declared(world, SPEC)
+    inputs = world[f"{SPEC.name}-healthy"].inputs
+    url = f"http://127.0.0.1:{port(container(world, SPEC.name))}"
+    assert json.loads(inputs["spec"]) == {
+        "name": "web@1.0-3fa2",
+        "container": "shop-production-web-1.0-3fa2",
+        "port": port(container(world, SPEC.name)),
+        "path": "/health",
+        "ask": [],
+        "version": {
+            "service": "web", "version": "1.0", "name": "web@1.0-3fa2", "url": url, "application": "web@1.0-3fa2",
+            "log": "docker:shop-production-web-1.0-3fa2", "pidfile": "docker:shop-production-web-1.0-3fa2",
+            "memory": 100 * 2**20 + 1, "cpu": 1.5,
+        },
+        "ready": 30.0,
+        "grace": 7.5,
+    }  # fmt: skip
+    # With the mocks a resource's id is its name.
+    assert inputs["identity"] == SPEC.name
+
+
+def test_door(world: World, engine: Any):
+    """The door learns of a version by its name on the stack's network, and forgets it even when it is gone itself."""
+    declared(world, SPEC)
+    inside = "docker exec -i shop-production-front python -m sluice.runtimes.docker.inside"
+    assert plain(world[f"{SPEC.name}-door"].inputs) == {
+        "create": f"{inside} register web@1.0-3fa2 shop-production-web-1.0-3fa2 8080",
+        "delete": f"{inside} unregister web@1.0-3fa2 || ! docker inspect shop-production-front > /dev/null 2>&1",
+        "addPreviousOutputInEnv": False,
+    }
+
+
+@pytest.mark.parametrize(("health", "address"), [("/health", "http://shop-production-web-1.0-3fa2:8080"), ("", "")])
+def test_address(world: World, engine: Any, health: str, address: str):
+    """Other versions call one by its name on the stack's network, where the machine that deploys is not."""
+    told: list[str] = []
+
+    def program() -> None:
+        made().service(Spec(**{**vars(SPEC), "health": health})).url.apply(told.append)
+
+    world.run(program)
+    assert told == [address]
+
+
+def test_front(world: World, engine: Any):
+    """The door's container has its files in a volume, and its split names the command that reaches them."""
+    told: dict[str, Any] = {}
+
+    def program() -> None:
+        door = made().front("front")
+        pulumi.Output.all(split=door.split, url=door.url).apply(told.update)
+
+    world.run(program)
+    one = world["front"]
+    assert (one.inputs["volumes"], one.inputs["entrypoints"]) == (
+        [{"volumeName": "shop-production-front-files", "containerPath": "/front"}],
+        ["python", "-m", "sluice.runtimes.docker.inside", "serve"],
+    )
+    assert json.loads(world["front-healthy"].inputs["spec"])["ask"] == ["python", "-m", "sluice.runtimes.docker.inside", "ready"]
+    assert told == {
+        "split": {
+            "kind": "envoy", "folder": "/front", "admin": "/front/admin.sock", "route": "front",
+            "through": ["docker", "exec", "-i", "shop-production-front"],
+        },
+        "url": f"http://127.0.0.1:{port(one)}",
+    }  # fmt: skip
+
+
+def test_beside(world: World, engine: Any):
+    """Trap: a container is deleted before its replacement is there. Two versions are two resources: the old one is not touched."""
+    declared(world, SPEC, Spec(**{**vars(SPEC), "name": "web@1.1-77aa", "version": "1.1"}))
+    both = [container(world, name) for name in ("web@1.0-3fa2", "web@1.1-77aa")]
+    assert [one.options["delete_before_replace"] for one in both] == [True, True]
+    assert len({one.inputs["name"] for one in both}) == len({port(one) for one in both}) == 2
+
+
+def test_forgotten(world: World, engine: Any):
+    """Trap: a failed `wait` is forgotten, and so is a create that failed. Nothing waits there; and whatever is other is made anew."""
+    declared(world, SPEC)
+    for one in (container(world, name) for name in ("front", SPEC.name)):
+        assert not {"wait", "waitTimeout", "healthcheck"} & set(plain(one.inputs))
+        assert one.options["replace_on_changes"] == ["*"]
+
+
+def test_attached(world: World, engine: Any):
+    """Trap: `attach` ignores the exit code. No container is attached to; a job is a resource of its own that fails with its command."""
+
+    def program() -> None:
+        made().job("migrate", argv=["sh", "-c", "true"], folder=str(HERE), env={"A": "1"}, secrets={"TOKEN": "hunter2"}, run="r1")
+
+    world.run(program)
+    assert [one.type for one in world.asked if "attach" in plain(one.inputs)] == []
+    assert plain(world["migrate"].inputs) == {
+        "name": "migrate",
+        "container": "shop-production-migrate",
+        "root": world["host"].inputs["root"],
+        "image": "sha256:sluice:1",
+        "network": "shop-production-net",
+        "labels": {"sluice.stack": "shop-production", "sluice.name": "migrate"},
+        "argv": ["sh", "-c", "true"],
+        "folder": str(HERE),
+        "env": {"A": "1"},
+        "secrets": hidden({"TOKEN": "hunter2"}),
+        "deadline": 600.0,
+        "run": "r1",
+    }
+
+
+def test_grace(world: World, engine: Any):
+    """Trap: a container without a grace is killed. Every one has what its version needs to end, in whole seconds, never none."""
+    declared(world, SPEC, Spec(**{**vars(SPEC), "name": "web@1.1-77aa", "grace": 0.0}))
+    assert [container(world, name).inputs["destroyGraceSeconds"] for name in (SPEC.name, "web@1.1-77aa", "front")] == [8, 1, 15]
+
+
+def test_kept(world: World, engine: Any):
+    """Trap: an image goes with the last resource that has it. Every image stays where it is, for the way back."""
+    declared(world, SPEC, Spec(**{**vars(SPEC), "name": "web@1.1-77aa", "artifact": "shop/web@sha256:" + "0" * 64}))
+    images = [one for one in world.asked if one.type.endswith(":RemoteImage")]
+    assert sorted((one.inputs["name"], one.inputs["keepLocally"]) for one in images) == [
+        ("shop/web@sha256:" + "0" * 64, True), ("sluice/shop-production-web:aaaaaaaaaaaa", True), ("sluice:1", True),
+    ]  # fmt: skip
+
+
+def test_checked(world: World, engine: Any):
+    """Trap: a changed healthcheck changes nothing. How health is asked is no input of the container, and another way is asked anew."""
+    declared(world, SPEC, Spec(**{**vars(SPEC), "name": "web@1.1-77aa", "health": "/up"}))
+    assert json.loads(world["web@1.1-77aa-healthy"].inputs["spec"])["path"] == "/up"
+    own = ("name", "envs", "ports", "labels")
+    both = [plain(container(world, name).inputs) for name in (SPEC.name, "web@1.1-77aa")]
+    first, second = ({name: value for name, value in one.items() if name not in own} for one in both)
+    assert first == second
+
+
+def test_image(world: World, engine: Any):
+    """An image that is there already runs by its digest, as its own entry point takes it; nothing is built."""
+    artifact = "shop/web@sha256:" + "0" * 64
+    declared(world, Spec(**{**vars(SPEC), "artifact": artifact, "argv": ["--port", "{port}"]}))
+    inputs = plain(container(world, SPEC.name).inputs)
+    assert (inputs["image"], inputs["command"]) == (f"sha256:{artifact}", ["--port", "8080"])
+    assert "entrypoints" not in inputs
+    assert [one.name for one in world.asked if one.type.endswith(":Artifact")] == []
+
+
+def test_built(world: World, engine: Any, home: Path):
+    """A folder becomes an image that is named by its content, from a copy that nobody changes."""
+    declared(world, SPEC)
+    assert plain(world[f"{SPEC.name}-image"].inputs) == {
+        "name": "sluice/shop-production-web:aaaaaaaaaaaa",
+        "build": {"context": "/copy", "dockerfile": "/copy.Dockerfile", "useLegacyBuilder": True},
+        "triggers": {"digest": "a" * 64},
+        "keepLocally": True,
+    }
+    (copy,) = [one for one in world.asked if one.type.endswith(":Artifact")]
+    assert plain(copy.inputs) == {
+        "name": SPEC.name, "root": str(home), "source": str(HERE), "digest": "a" * 64, "base": "sluice:1",
+    }  # fmt: skip
+
+
+def test_secret(world: World, engine: Any):
+    """A secret is a variable of the container, and all of its variables are secret then; so is what hides it in an error."""
+    declared(world, Spec(**{**vars(SPEC), "secrets": {"TOKEN": pulumi.Output.secret("hunter2")}}))
+    one = container(world, SPEC.name)
+    assert one.inputs["envs"] == hidden(["ADDRESS=http://me:8080", *OWN[:-1], "TOKEN=hunter2", OWN[-1]])
+    assert world[f"{SPEC.name}-healthy"].inputs["secrets"] == hidden({"TOKEN": "hunter2"})
+    holders = [(one.name, name) for one in world.asked for name, value in one.inputs.items() if "hunter2" in str(value)]
+    assert holders == [(SPEC.name, "envs"), (f"{SPEC.name}-healthy", "secrets")]
+
+
+def test_frozen(world: World, engine: Any):
+    """What serves is declared, and nothing of it changes in place: the caller's options reach every part."""
+
+    def program() -> None:
+        runtime = made()
+        door = runtime.front("front")
+        runtime.service(SPEC, front=door, opts=pulumi.ResourceOptions(ignore_changes=["*"], parent=door.resource))
+
+    world.run(program)
+    parts = [one for one in world.asked if one.name.startswith(SPEC.name)]
+    assert [(one.ignored, one.parent) for one in parts] == [(["*"], "front-healthy")] * 5
+
+
+def test_same_port(world: World, engine: dict[str, dict[str, str]]):
+    """A container that is there keeps the port that it has, whatever port its name would give."""
+    engine[SPEC.name] = {"sluice.name": SPEC.name, "sluice.port": "23456"}
+    declared(world, SPEC)
+    assert port(container(world, SPEC.name)) == 23456
+
+
+def test_worker(world: World, engine: Any):
+    """A worker is published nowhere, and no door knows it."""
+    declared(world, Spec(**{**vars(SPEC), "health": ""}))
+    assert "ports" not in plain(container(world, SPEC.name).inputs)
+    assert json.loads(world[f"{SPEC.name}-healthy"].inputs["spec"])["version"]["url"] == ""
+    assert f"{SPEC.name}-door" not in world.names
+
+
+def test_database(world: World, engine: Any, home: Path):
+    """A server has its data in a volume that outlives it, its password in a file, and its databases made inside."""
+    told: dict[str, Any] = {}
+
+    def program() -> None:
+        store = made().database("store", databases=["shop", "users"], connections=42)
+        where = pulumi.Output.all(store.host, store.port, store.user, store.passfile, store.tools)
+        pulumi.Output.all(env=pulumi.Output.from_input(store.env("shop")), where=where).apply(told.update)
+
+    world.run(program)
+    one = container(world, "store")
+    inputs = plain(one.inputs)
+    assert inputs["command"] == ["postgres", "-c", "max_connections=42", "-c", "listen_addresses=*"]
+    assert inputs["envs"] == [
+        "PGDATA=/var/lib/postgresql/cluster", "POSTGRES_PASSWORD_FILE=/root/secrets/store.password", "POSTGRES_USER=sluice",
+    ]  # fmt: skip
+    assert inputs["ports"] == [{"internal": 5432, "external": port(one), "ip": "127.0.0.1"}]
+    assert inputs["volumes"][-1] == {"volumeName": "shop-production-store-data", "containerPath": "/var/lib/postgresql"}
+    assert (inputs["image"], inputs["destroyGraceSeconds"]) == ("sha256:postgres:18", 60)
+    assert world["store-data"].options == {"retain_on_delete": True}
+    assert world["store-data"].after == ["store-password"]
+    asked = ["pg_isready", "--quiet", "--host", "127.0.0.1", "--username", "sluice"]
+    assert json.loads(world["store-healthy"].inputs["spec"])["ask"] == asked
+    assert plain(world["store-databases"].inputs) == {
+        "create": "docker exec -i shop-production-store psql -X -q -v ON_ERROR_STOP=1 -U sluice -d postgres",
+        "stdin": "".join(
+            f"select 'create database {name}' where not exists (select from pg_database where datname = '{name}') \\gexec\n"
+            for name in ("shop", "users")
+        ),
+        "addPreviousOutputInEnv": False,
+    }
+    assert world["store-databases"].after == ["store-healthy"]
+    assert told["where"] == ["127.0.0.1", port(one), "sluice", "/root/secrets/store.pgpass", "/tools"]
+    inside = {"PGHOST": "shop-production-store", "PGPORT": "5432", "PGUSER": "sluice", "PGPASSFILE": "/root/secrets/store.pgpass"}
+    assert told["env"] == {**inside, "PGDATABASE": "shop"}
+
+
+def test_dropped(world: World, engine: Any):
+    """Data that nobody wants to keep goes with its server, and so does the password."""
+    world.run(lambda: made().database("store", databases=["shop"], keep=False) and None)
+    assert world["store-data"].options == {}
+    assert world["store-password"].inputs["keep"] is False
+
+
+def test_after(world: World, engine: Any):
+    """Nothing begins before what the caller names."""
+
+    def program() -> None:
+        runtime = made()
+        runtime.after(Thing("First", "first", {}, [], None))
+        declare(runtime)
+
+    def declare(runtime: Docker) -> None:
+        runtime.service(SPEC, front=runtime.front("front"))
+        runtime.database("store", databases=["shop"])
+
+    world.run(program)
+    waits = {one.name for one in world.asked if "first" in one.after}
+    assert waits >= {"host", "host-net", "host-image", "front", "front-files", SPEC.name, "store", "store-data", "store-image"}
+
+
+@pytest.mark.parametrize("where", ["tcp://build:2376", "ssh://build"])
+def test_elsewhere(world: World, engine: Any, monkeypatch: pytest.MonkeyPatch, where: str):
+    """An engine on another machine is refused before anything is declared there."""
+    monkeypatch.setattr(docker, "host", lambda: where)
+    with pytest.raises(pulumi.RunError) as error:
+        world.run(lambda: made().front("front") and None)
+    assert str(error.value) == (
+        f"RuntimeFailed: the docker runtime reaches versions on the loopback of the engine's machine, and this engine is at '{where}':"
+        " deploy on that machine, with DOCKER_HOST unset"
+    )
+    assert world.names == []
