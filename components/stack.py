@@ -16,7 +16,8 @@ from sluice.core.contract import FIRST, NAMES, Terms
 from sluice.core.errors import ConfigError, Unreachable
 from sluice.core.producer import Producer, Told
 from sluice.core.record import Record
-from sluice.core.settings import Settings, parse_text
+from sluice.core.settings import Place, Settings, parse_place, parse_text
+from sluice.runtimes.port import Runtime
 
 # What is read of the stack's own last outputs.
 OWN = ("proven", "marks", "terms")
@@ -27,7 +28,8 @@ class Stack:
     """What a declaration gets: `settings`, `proven` (newest first), `marks` and `promised`, which are from the stack's own last outputs,
     and `required`, the proven releases of the stack that `rollout.requires` names (None: it names none).
 
-    `contract` and `deprecated` are what it promises now; `producers` the other stacks that it reads, by the program's own names.
+    `contract` and `deprecated` are what it promises now; `producers` the other stacks that it reads, by the program's own names; `place` is
+    where it runs.
     """
 
     settings: Settings
@@ -39,6 +41,13 @@ class Stack:
     contract: int = FIRST
     deprecated: Mapping[str, str] = field(default_factory=dict)
     producers: Mapping[str, Told] = field(default_factory=dict)
+    place: Place = field(default_factory=Place)
+
+    def runtime(self) -> Runtime:
+        """Return the runtime that `sluice:runtime` names; for one that is made in another way, make it yourself."""
+        from sluice.runtimes.chosen import chosen
+
+        return chosen(self.place)
 
 
 Declare = Callable[[Stack], Mapping[str, Any]]
@@ -60,14 +69,14 @@ def program(
     """
     gc.freeze()  # as in this package: a program of hundreds of versions makes many objects, and lets none go
     now = datetime.now(UTC)
-    settings = load(now, services)
+    settings, place = load(now, services)
     needed, requires = producers or {}, settings.rollout.requires
     others = [*(one.stack for one in needed.values()), *([requires.stack] if requires else [])]
 
     def declared(read: Mapping[str, Any]) -> Mapping[str, Any]:
         own, theirs = read["own"], read["others"]
         promised = Terms.told(own["terms"])
-        known = {"proven": _records(own["proven"]), "marks": own["marks"], "promised": promised}
+        known: dict[str, Any] = {"place": place, "proven": _records(own["proven"]), "marks": own["marks"], "promised": promised}
         required = _records(theirs[requires.stack]["proven"]) if requires else None
         promise: dict[str, Any] = {"contract": contract, "deprecated": deprecated or {}}
         try:
@@ -93,13 +102,21 @@ def _outputs(stack: str, names: Sequence[str]) -> pulumi.Output[dict[str, Any]]:
     return pulumi.Output.all(**{name: read.get_output(name) for name in names})
 
 
-def load(now: datetime, services: set[str]) -> Settings:
-    """Return the stack's settings; all problems at once, as one error without a traceback."""
-    config = pulumi.Config("sluice")
+def load(now: datetime, services: set[str]) -> tuple[Settings, Place]:
+    """Return the stack's settings, and where it runs; all problems at once, as one error without a traceback."""
+    config, problems = pulumi.Config("sluice"), []
+    place = Place()
     try:
-        return parse_text(config.get("release"), config.get("rollout"), now=now, declared=services)
+        place = parse_place(config.get("runtime"))
     except ConfigError as error:
-        raise pulumi.RunError(str(error)) from None
+        problems = error.problems
+    try:
+        settings = parse_text(config.get("release"), config.get("rollout"), now=now, declared=services)
+    except ConfigError as error:
+        raise pulumi.RunError("\n".join([*error.problems, *problems])) from None
+    if problems:
+        raise pulumi.RunError("\n".join(problems))
+    return settings, place
 
 
 def _records(proven: Any) -> list[Record]:

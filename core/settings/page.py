@@ -11,10 +11,11 @@ from sluice.core.settings import share
 from sluice.core.settings.check import TABLE, Threshold
 from sluice.core.settings.duration import text
 from sluice.core.settings.kind import Takes
+from sluice.core.settings.place import Place
 from sluice.core.settings.release import Release
 from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.rule import RULES
-from sluice.core.settings.tree import RELEASE, ROLLOUT, keys
+from sluice.core.settings.tree import RELEASE, ROLLOUT, RUNTIME, keys
 from sluice.core.value import Value
 
 OPENING = """# Settings
@@ -22,8 +23,8 @@ OPENING = """# Settings
 <!-- written by `python -m sluice.core.settings`; a test compares the two -->
 
 A stack's config has two keys. `sluice:release` is what is to run: going back restores it byte for byte. `sluice:rollout` is how it is
-brought out on this stack, and what holds for this update only; going back leaves it alone. Both are read before anything is touched, and
-everything that is wrong is told at once, each problem after its path.
+brought out on this stack, and what holds for this update only; going back leaves it alone. A third, `sluice:runtime`, is where the stack
+runs, once and for all. They are read before anything is touched, and everything that is wrong is told at once, each problem after its path.
 
 ```yaml
 config:
@@ -48,7 +49,7 @@ config:
 
 def page() -> str:
     """Return the page as Markdown."""
-    return "\n".join([OPENING, *_keys(RELEASE, Release), *_keys(ROLLOUT, Rollout), *_checks(), *_rules()])
+    return "\n".join([OPENING, *_keys(RELEASE, Release), *_keys(ROLLOUT, Rollout), *_keys(RUNTIME, Place), *_checks(), *_rules()])
 
 
 def _keys(root: str, model: type[Value]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from sluice.core.value import Value
 
-RELEASE, ROLLOUT = "sluice:release", "sluice:rollout"
+RELEASE, ROLLOUT, RUNTIME = "sluice:release", "sluice:rollout", "sluice:runtime"
 PLAIN = r"[A-Za-z0-9_-]+"
 Place = Sequence[str | int]
 

@@ -8,7 +8,6 @@ import pulumi
 
 from sluice.components import Producer, Release, ReleaseArgs, ServiceArgs, Stack, Told, program
 from sluice.core.check import Check, Limit
-from sluice.runtimes.process.runtime import Process
 
 APP = Path(__file__).parent / "app"
 CONTENT = "endpoints.content-service"
@@ -45,7 +44,7 @@ def declare(stack: Stack) -> Mapping[str, Any]:
         prefix="/digest/",
         env={"CONTENT": stack.producers["redcube"][CONTENT]},
     )
-    return Release("digest", ReleaseArgs(services=[service], journeys=[DIGEST]), stack=stack, runtime=Process()).outputs
+    return Release("digest", ReleaseArgs(services=[service], journeys=[DIGEST]), stack=stack, runtime=stack.runtime()).outputs
 
 
 program(declare, services={"digest"}, producers={"redcube": REDCUBE})

@@ -13,7 +13,6 @@ from sluice.core.requirement import Requirement
 from sluice.core.settings import Release as Asked
 from sluice.core.verdict import Severity
 from sluice.core.version import Version
-from sluice.runtimes.process.runtime import Process
 from sluice.systems.journey import load
 
 HERE = Path(__file__).parent
@@ -42,7 +41,7 @@ PROOFS = {
 
 def declare(stack: Stack) -> Mapping[str, Any]:
     """Declare redcube, and return what other stacks may know of it."""
-    runtime = Process()
+    runtime = stack.runtime()
     args = ReleaseArgs(
         services=[service(name) for name in SERVICES],
         databases=DATABASES,

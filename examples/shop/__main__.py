@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from sluice.components import Release, ReleaseArgs, ServiceArgs, Stack, program
-from sluice.runtimes.process.runtime import Process
 
 HERE = Path(__file__).parent
 ORDERS = {
@@ -25,7 +24,7 @@ def declare(stack: Stack) -> Mapping[str, Any]:
         database="shop",
     )
     args = ReleaseArgs(services=[service], databases=["shop"], migrations={"shop": HERE / "migrations" / "shop"}, journeys=[ORDERS])
-    return Release("shop", args, stack=stack, runtime=Process()).outputs
+    return Release("shop", args, stack=stack, runtime=stack.runtime()).outputs
 
 
 program(declare, services={"shop"})

@@ -1,0 +1,64 @@
+"""Where a stack runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sluice.core.errors import ConfigError
+from sluice.core.settings.place import Place, parse_place
+from sluice.core.settings.tree import RUNTIME, keys
+
+MISSING = (
+    "sluice:runtime.image: is missing: containers run in it; docs/runtimes/docker.md has its three lines;"
+    " then: pulumi config set --path sluice:runtime.image IMAGE"
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "place"),
+    [
+        (None, Place()),
+        ({}, Place()),
+        ({"kind": "process"}, Place()),
+        ({"kind": "docker", "image": "sluice:1"}, Place(kind="docker", image="sluice:1")),
+        ({"kind": "docker", "image": "a", "postgres": "b"}, Place(kind="docker", image="a", postgres="b")),
+    ],
+)
+def test_good(told: Any, place: Place):
+    """Without a word a stack runs as processes; with one, as it says."""
+    assert parse_place(None if told is None else json.dumps(told)) == place
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("docker", ["sluice:runtime: is not a map of keys: run: pulumi config set --path sluice:runtime.kind docker"]),
+        ('"docker"', ["sluice:runtime: text is not a map of keys"]),
+        ('{"kind": "podman"}', ["sluice:runtime.kind: 'podman' is none of 'process', 'docker'"]),
+        ('{"kind": "docker"}', [MISSING]),
+        ('{"kind": "docker", "image": ""}', ["sluice:runtime.image: '' is not a line of text"]),
+        ('{"kind": "docker", "image": "a", "postgres": [18]}', ["sluice:runtime.postgres: a list is not a line of text"]),
+        (
+            '{"image": "a", "postgres": "b"}',
+            [f"sluice:runtime.{name}: is for kind docker: remove it, or set the kind" for name in ("image", "postgres")],
+        ),
+        (
+            '{"kind": "docker", "image": "a", "host": "b"}',
+            ["sluice:runtime.host: unknown key: known are kind, image, postgres; run: pulumi config rm --path sluice:runtime.host"],
+        ),
+    ],
+)
+def test_bad(text: str, says: list[str]):
+    """All that is wrong is told at once, each after its path."""
+    with pytest.raises(ConfigError) as error:
+        parse_place(text)
+    assert error.value.problems == says
+
+
+def test_told():
+    """Every key has a bad case here."""
+    cases = str(test_bad.pytestmark)  # type: ignore[attr-defined]
+    assert [key.path for key in keys(RUNTIME, Place) if f"{key.path}:" not in cases] == []
