@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sluice.cli import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from sluice.core.journal import Happened
     from sluice.core.moment import Moment
     from sluice.core.rollback.plan import Plan
     from sluice.history.stack import Stack
@@ -20,6 +21,30 @@ def note(seen: Stack, moment: Moment, why: str, *, release: str = "", **figures:
     from sluice.history import journal
 
     for warning in journal.note(seen, moment, why, release=release, figures=figures):
+        say.error(warning)
+
+
+def done(seen: Stack, moment: Moment, why: str, act: Callable[[], list[str]], *, release: str = "", **figures: Any) -> list[str]:
+    """Do what somebody asks for, and write down what has come of it, too: the lines that it returns, or why it has failed."""
+    from sluice.core.errors import SluiceError
+    from sluice.core.journal import Happened
+
+    note(seen, moment, why, release=release, **figures)
+    try:
+        lines = act()
+    except BaseException as error:
+        # What nobody has raised on purpose may hold anything.
+        text = str(error) if isinstance(error, SluiceError) else type(error).__name__
+        _end(seen, moment, Happened.FAILED, text, release, {})
+        raise
+    _end(seen, moment, Happened.PASSED, "; ".join(lines), release, {"lines": lines})
+    return lines
+
+
+def _end(seen: Stack, moment: Moment, event: Happened, text: str, release: str, figures: dict[str, Any]) -> None:
+    from sluice.history import journal
+
+    for warning in journal.note(seen, moment, text, release=release, figures=figures, event=event):
         say.error(warning)
 
 

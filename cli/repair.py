@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from sluice.cli.backup import chosen
 from sluice.cli.rollback import confirm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sluice.core.backup.manifest import Backup
@@ -64,14 +65,15 @@ def repair(
     What would change is shown first. The flag is let go once all is well, and not before. In plain Pulumi there is no such thing: the flag
     is `python -m sluice.systems.flags`, and the rows are yours to copy.
     """
-    from sluice.core.restore.repair import read
+    from sluice.core.restore.repair import read, told
     from sluice.history.locks import turn
     from sluice.systems import repair as doing
 
     if resume:
         seen = at.look()
         (name,) = chosen(seen, [database])
-        say.lines(*doing.resume(seen.stores[name], flags(seen)))
+        why = f"let go of what a repair of '{name}' has paused"
+        say.lines(*written(seen, why, lambda: doing.resume(seen.stores[name], flags(seen)), database=name))
         return
     wanted = read(
         tables=table, wheres=where, pause=pause, in_flight=in_flight, patience=patience, verify=verify, remove=remove, triggers=triggers
@@ -88,8 +90,16 @@ def repair(
     with turn(seen.pulumi):
         check(seen)
         confirm(f"repair '{database}'?", yes)
-        doing.run(job)
+        written(seen, told(job.repair), lambda: doing.run(job), database=database, **job.repair.wire())
     say.lines(f"'{database}' is repaired")
+
+
+def written(seen: Stack, why: str, act: Callable[[], list[str]], **figures: Any) -> list[str]:
+    """Do it, and have it in the journal, with the release whose data it is."""
+    from sluice.cli.journal import done
+    from sluice.core.moment import Moment
+
+    return done(seen, Moment.REPAIR, why, act, release=seen.live.id if seen.live else "", **figures)
 
 
 def plan(seen: Stack, database: str, wanted: Repair, backup: str | None, patience: str) -> Job:

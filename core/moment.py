@@ -33,4 +33,5 @@ class Moment(StrEnum):
     MARK = "mark", "the release is looked at again, 30 minutes, 1 hour and 24 hours later"
     ABORT = "abort", "all traffic goes back to the live version, at once"
     RESTORE = "restore", "data comes back from a verified backup"
+    REPAIR = "repair", "chosen rows come back from a backup, while what writes them is paused"
     ROLLBACK = "rollback", "a proven release is deployed again"

@@ -9,7 +9,7 @@ from typing import Any
 
 from sluice.core.contact import Contact
 from sluice.core.errors import Refused, SluiceError, Unreachable
-from sluice.core.journal import Event, Happened
+from sluice.core.journal import Happened, Source
 from sluice.core.migration.row import Row
 from sluice.core.moment import Moment
 from sluice.core.report.attempt import Attempt
@@ -26,17 +26,25 @@ from sluice.history.watch import ended
 from sluice.systems import actor, journal
 
 
-def note(seen: Stack, moment: Moment, text: str, *, release: str = "", figures: Mapping[str, Any] | None = None) -> list[str]:
-    """Write down what somebody asks for, and why; return a warning where that was not possible. A stack that never ran has no journal."""
+def note(
+    seen: Stack,
+    moment: Moment,
+    text: str,
+    *,
+    release: str = "",
+    figures: Mapping[str, Any] | None = None,
+    event: Happened = Happened.ASKED,
+) -> list[str]:
+    """Write down what somebody asks for, and why, or what came of it; return a warning where that was not possible. A stack that never
+    ran has no journal."""
     path = seen.outputs.get("journal")
     if not path:
         return []
     about = release or seen.configured or (seen.live.id if seen.live else "")
-    who = {"stack": seen.pulumi.short, "actor": actor.here(seen.pulumi.folder)}
-    said = {"moment": moment, "event": Happened.ASKED, "text": text, "figures": dict(figures or {})}
+    source = Source(path=path, stack=seen.pulumi.short, run="", actor=actor.here(seen.pulumi.folder))
+    said = {"release": about, "moment": moment, "event": event, "text": text, "figures": dict(figures or {})}
     try:
-        one = Event.read({"at": datetime.now(UTC), "release": about, **who, **said})
-        journal.append(Path(path), one.line(journal.secrets({})))
+        journal.write(source, said, journal.secrets({}))
     except Unreachable as error:
         return [str(error)]
     return []

@@ -10,7 +10,7 @@ from sluice.core.moment import Moment
 def test_closed():
     """The list is closed, and its order is that of a release: code, logs and docs share it."""
     assert " ".join(Moment) == (
-        "preflight backup drill drain expand backfill deploy health smoke canary promote settle record mark abort restore rollback"
+        "preflight backup drill drain expand backfill deploy health smoke canary promote settle record mark abort restore repair rollback"
     )
 
 

@@ -130,6 +130,17 @@ def test_held():
     assert one.line == "1-a was left at a step of its ladder at 2026-11-24 12:00:09 UTC: `sluice status` says what has become of it"
 
 
+def test_repaired():
+    """A repair is told with what came of it, and takes nothing from the release; one that was killed has no end."""
+    pen = Pen(GOOD, "", NOON + timedelta(hours=1))
+    pen.write(Moment.REPAIR, Happened.ASKED, 0, "rows of users").write(Moment.REPAIR, Happened.FAILED, 9, "in flight")
+    pen.write(Moment.REPAIR, Happened.ASKED, 9, "rows of users").write(Moment.ABORT, Happened.ASKED, 0, "")
+    pen.write(Moment.REPAIR, Happened.ASKED, 9, "rows of users").write(Moment.REPAIR, Happened.PASSED, 9, "3 rows")
+    one = made(GOOD, [*good(), *pen.events], records=[record(GOOD, NOON)])
+    told = [(asked.what, asked.came) for asked in one.asked]
+    assert told == [("repair", "failed: in flight"), ("repair", ""), ("abort", ""), ("repair", "passed: 3 rows")]
+
+
 def test_taken_back_while_held():
     """What the keeper has judged while a release was held is told with it: still held, gone bad, which is an incident, or back because
     its time was over or its deployer had died, which is none."""

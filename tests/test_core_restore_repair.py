@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluice.core.errors import ConfigError
-from sluice.core.restore.repair import Change, Link, Part, Repair, Step, Table, left, lines, notes, ordered, read, refusals, steps
+from sluice.core.restore.repair import Change, Link, Part, Repair, Step, Table, left, lines, notes, ordered, read, refusals, steps, told
 
 USERS = Table(name="public.users", columns={"id": "bigint", "email": "text"}, key=("id",))
 ORDERS = Table(name="public.orders", columns={"id": "bigint", "user_id": "bigint"}, key=("id",))
@@ -128,6 +128,13 @@ def test_lines():
     assert lines(changes, remove=False) == ["table t: 1 rows come back, 2 are changed back, 3 are not in the backup and kept"]
     assert lines(changes, remove=True)[0].endswith("3 are not in the backup and removed")
     assert (Change(extra=3).some(remove=False), Change(extra=3).some(remove=True)) == (False, True)
+
+
+def test_told():
+    """In one line: which rows, from where, and what pauses meanwhile."""
+    one = Repair(backup="b1", parts=(Part(table="users", where="id = 7"), Part(table="orders")), flag="INTAKE", on=False)
+    assert told(one) == "rows of users where id = 7 and of orders, from backup b1, while 'INTAKE' is off"
+    assert told(Repair(backup="b1", parts=(Part(table="users"),))) == "rows of users, from backup b1"
 
 
 def test_left():

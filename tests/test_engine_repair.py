@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
+from sluice.core.journal import Happened
+from sluice.core.moment import Moment
+from sluice.systems import journal, page
 from tests.fixtures.engine import Engine, checkout
 from tests.fixtures.sluice import SLUICE, sluice
 from tests.test_engine_consumer import OFF, QUIET, secret
@@ -87,6 +91,18 @@ def test_repair(redcube: Engine):
         assert analyzed(client) == 200
         assert connection.execute("select count(*), min(length(summary)) > 0 from experiences").fetchone() == (200, True)
         assert connection.execute(SPOILED).fetchone() == (1,)
+    asked, came = (event for event in journal.read(Path(redcube.outputs()["journal"]))[0] if event.moment is Moment.REPAIR)
+    assert asked.text == f"rows of experiences, from backup {asked.figures['backup']}, while 'UGC_ANALYSIS' is off"
+    assert (asked.event, asked.release, asked.run) == (Happened.ASKED, redcube.outputs()["live"]["id"], "")
+    assert (asked.figures["database"], asked.figures["parts"][0]["table"], len(asked.figures["verify"])) == ("postgres", "experiences", 2)
+    did = came.figures["lines"]
+    assert (came.event, did[0], did) == (
+        Happened.PASSED,
+        "'UGC_ANALYSIS' is off for every version that runs",
+        said.splitlines()[-1 - len(did) : -1],
+    )
+    report = sluice(redcube, "report", "--markdown").out
+    assert f"asked for repair: {page.escaped(asked.text)}; passed: {page.escaped(came.text)}\n" in report
     again = sluice(redcube, *ASKED, *WHOLE, "--yes")
     assert (again.ok, again.out.splitlines()[-1]) == (True, "these rows are as the backup has them: nothing is to be done")
 
@@ -105,6 +121,8 @@ def test_a_repair_that_does_not_hold(redcube: Engine):
         assert last.endswith("; or let go as it is: sluice repair postgres --resume --stack staging")
         assert connection.execute(SPOILED).fetchone() == (50,)
         assert analyzed(client) == 404
+        told = [event for event in journal.read(Path(redcube.outputs()["journal"]))[0] if event.moment is Moment.REPAIR]
+        assert (told[-1].event, f"error: {told[-1].text}") == (Happened.FAILED, last)
         freed = sluice(redcube, "repair", "postgres", "--resume")
         assert freed.out == "'UGC_ANALYSIS' is on again\nrepair 2 is given up: no row was changed\n"
         assert analyzed(client) == 200

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sluice.cli.journal import done
 from sluice.core.errors import Refused
 from sluice.core.journal import Happened
 from sluice.core.moment import Moment
@@ -51,6 +53,28 @@ def test_a_message_that_is_no_text(tmp_path: Path):
     assert note(seen, Moment.ABORT, os.fsdecode(b"orders \xff lost")) == []
     ((one,), skipped) = journal.read(tmp_path / "journal.jsonl")
     assert (one.text, skipped) == ("orders ? lost", 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(None, "one; two"), (Refused(["no"]), "no"), (ValueError("s3cret"), "ValueError"), (KeyboardInterrupt(), "KeyboardInterrupt")],
+)
+def test_done(tmp_path: Path, error: BaseException | None, text: str):
+    """Of what is done at once the end is written down too: its lines, or why it failed; of an error that nobody raised on purpose only
+    its kind."""
+
+    def act() -> list[str]:
+        if error:
+            raise error
+        return ["one", "two"]
+
+    seen = stack(tmp_path, journal=str(tmp_path / "journal.jsonl"))
+    with pytest.raises(type(error)) if error else nullcontext():
+        assert done(seen, Moment.REPAIR, "rows of users", act, release="1-a", database="shop") == ["one", "two"]
+    (asked, came), _ = journal.read(tmp_path / "journal.jsonl")
+    assert (asked.event, asked.text, asked.figures) == (Happened.ASKED, "rows of users", {"database": "shop"})
+    assert (came.event, came.text) == (Happened.FAILED if error else Happened.PASSED, text)
+    assert (asked.release, came.release, came.figures) == ("1-a", "1-a", {} if error else {"lines": ["one", "two"]})
 
 
 def test_no_journal(tmp_path: Path):

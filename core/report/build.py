@@ -149,13 +149,22 @@ def _migrations(known: Known, release: str) -> list[Migrated]:
 def _asked(known: Known, release: str) -> list[Asked]:
     """Return what people asked for of a release, or to get away from it; a rollback that only stack history knows is one too."""
     written = [
-        Asked(at=event.at, who=event.actor.text, what=event.moment.value, why=event.text)
+        Asked(at=event.at, who=event.actor.text, what=event.moment.value, why=event.text, came=_result(known.events, event))
         for event in known.events
         if event.event is Happened.ASKED and release in (event.release, event.figures.get("failing"))
     ]
     plain = [one for one in reversed(known.updates) if one.message.startswith(f"{BACK}{release} ")]
     told = [Asked(at=datetime.fromtimestamp(one.begun, UTC), who=HISTORY, what=Moment.ROLLBACK.value, why=one.message) for one in plain]
     return sorted([*written, *(one for one in told if not any(_same(one, other) for other in written))], key=lambda one: one.at)
+
+
+def _result(events: Sequence[Event], asked: Event) -> str:
+    """Return what came of what was asked, by the next line of its kind; a command that was killed has none, nor has most of them."""
+    mine = [event for event in events if not event.run and event.moment is asked.moment]
+    after = next(iter(mine[mine.index(asked) + 1 :]), None)
+    if after is None or after.event is Happened.ASKED:
+        return ""
+    return f"{after.event.value}: {after.text}" if after.text else after.event.value
 
 
 def _same(plain: Asked, written: Asked) -> bool:

@@ -62,12 +62,14 @@ class Migrated(Value):
 
 
 class Asked(Value):
-    """What somebody asked for by the command, or what stack history says that they did."""
+    """What somebody asked for by the command, or what stack history says that they did; `came` is what came of it, where the command
+    says so itself."""
 
     at: AwareDatetime
     who: str
     what: str
     why: str = ""
+    came: str = ""
 
 
 class Next(Value):

@@ -237,6 +237,13 @@ def lines(changes: Mapping[str, Change], *, remove: bool) -> list[str]:
     ]
 
 
+def told(repair: Repair) -> str:
+    """Say in a line what is asked for."""
+    parts = [f"{part.table} where {part.where}" if part.where else part.table for part in repair.parts]
+    paused = f", while '{repair.flag}' is {'on' if repair.on else 'off'}" if repair.flag else ""
+    return f"rows of {' and of '.join(parts)}, from backup {repair.backup}{paused}"
+
+
 def left(step: Step, repair: Repair, why: str, *, again: str, resume: str) -> str:
     """Say what a repair leaves that ends at a step, and what comes next: `again` does the same once more, `resume` only lets go."""
     rows = "the rows are back" if step is Step.RESUME else "no row was changed"
