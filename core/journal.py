@@ -15,14 +15,12 @@ from pydantic import AwareDatetime, ValidationError
 
 from sluice.core.check import Check, show
 from sluice.core.moment import Moment
-from sluice.core.secret import MASK, redact
+from sluice.core.secret import redact, unlocked
 from sluice.core.value import Value
 from sluice.core.verdict import Verdict
 
 # What is drawn over time, against its limit.
 DRAWN = ("split.error_rate", "split.latency")
-# A password in an address, as drivers write one into their errors.
-PASSWORD = re.compile(r"(?<=://)([^/\s:@\"]*):([^\s@\"]+)@")
 # Where a job of a CI says where it is to be looked at, and who began it; the first that is set counts.
 JOBS = (
     ("GITLAB_CI", "{CI_JOB_URL}", "GITLAB_USER_LOGIN"),
@@ -145,7 +143,7 @@ def expected(check: Check) -> str:
 def _clean(data: Any, secrets: list[str]) -> Any:
     """Take secrets from every text, keys too."""
     if isinstance(data, str):
-        return PASSWORD.sub(rf"\1:{MASK}@", redact(data, secrets))
+        return unlocked(redact(data, secrets))
     if isinstance(data, Mapping):
         return {_clean(key, secrets): _clean(value, secrets) for key, value in data.items()}
     return [_clean(one, secrets) for one in data] if isinstance(data, list) else data

@@ -12,6 +12,8 @@ from urllib.parse import quote, quote_plus
 MASK = "***"
 # An environment variable's name, or an absolute path.
 SHAPE = r"env:(?P<variable>[A-Za-z_][A-Za-z0-9_]*)|file:(?P<path>/[^\0\n]+)"
+# A password in an address, as drivers write one into their errors.
+PASSWORD = re.compile(r"(?<=://)([^/\s:@\"]*):([^\s@\"]+)@")
 # A line of a secret this long is one by itself; a shorter one ('}', '-----') would black out text that says nothing.
 LINE = 8
 
@@ -61,6 +63,11 @@ def redact(text: str, secrets: Iterable[Secret | str]) -> str:
     # The longest go first, as one may hold another; one pass, so that no mask is masked again.
     shapes = [re.escape(form) for form in sorted(known, key=len, reverse=True)]
     return re.sub("|".join(shapes), MASK, text) if shapes else text
+
+
+def unlocked(text: str) -> str:
+    """Return a text without the passwords of its addresses."""
+    return PASSWORD.sub(rf"\1:{MASK}@", text)
 
 
 def _forms(secret: str) -> Iterator[str]:

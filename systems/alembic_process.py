@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import select
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from typing import IO, Any
 from sluice.core.errors import ConfigError, MigrationFailed
 from sluice.core.migration.alembic import Alembic
 from sluice.core.migration.script import LOCK
-from sluice.core.secret import MASK, redact
+from sluice.core.secret import PASSWORD, redact, unlocked
 from sluice.core.store import Store
 from sluice.systems.migration_session import CONNECT, KEEP
 from sluice.systems.postgres import private
@@ -34,7 +33,6 @@ SOON = 1.0
 NAME = "sluice migration"
 # Of what it printed: enough for its reason.
 TAIL = 2000
-PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^\s@]+)@")
 
 
 class Child:
@@ -86,7 +84,7 @@ def clean(spec: Alembic, text: str) -> str:
     """Return a text without what the environment handed over, and without any password of a URL."""
     values = [value for name in spec.inherit if len(value := os.environ.get(name, "")) > 3]
     passwords = [found[2] for value in (*values, *spec.environment.values()) for found in PASSWORD.finditer(value)]
-    return PASSWORD.sub(rf"\1:{MASK}@", redact(text, [*values, *passwords]))
+    return unlocked(redact(text, [*values, *passwords]))
 
 
 def located(spec: Alembic) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.core.secret import Secret, named, redact
+from sluice.core.secret import Secret, named, redact, unlocked
 
 PLANTED = "p@ss \"w'ord/ü+1"
 
@@ -87,3 +87,9 @@ def test_redact_nothing():
 def test_redact_any(secret: str, before: str, after: str):
     """Whatever the secret and the text around it, the secret is gone."""
     assert secret not in redact(f"{before}{secret}{after}", [Secret(secret)])
+
+
+def test_unlocked():
+    """Of an address the password goes, whatever is around it; an address without one stays as it is."""
+    text = 'at "postgresql://ada:hunter2@db/shop", redis://:x/y@h:1 and https://ci.example.org:8080/a'
+    assert unlocked(text) == 'at "postgresql://ada:***@db/shop", redis://:***@h:1 and https://ci.example.org:8080/a'
