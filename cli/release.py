@@ -107,15 +107,23 @@ def proven(pulumi: Pulumi) -> str | None:
 
 def after(pulumi: Pulumi, before: str | None, events: Sequence[str], severity: str | None, *, revert: bool) -> int:
     """Say what failed and how to go back; do so where it is safe, once. Return the exit code."""
+    from sluice.core.errors import SluiceError
     from sluice.core.rollback.failure import read, waits
     from sluice.history.stack import look
 
-    failure, seen = read(events), look(pulumi)
-    made = decide(seen, failure, severity)
-    told = orders(seen, made)
+    failure = read(events)
+    try:
+        seen = look(pulumi)
+        made = decide(seen, failure, severity)
+        told = orders(seen, made)
+    except SluiceError as error:
+        # What has failed may be what has to be asked: the update has run all the same, and was not refused.
+        say.error(str(error))
+        say.lines("nothing is done by itself: how to go back cannot be found out now", *_way(pulumi))
+        return ends.OPEN
     show(seen, made, told)
     if why := waits(failure, made, before) or ("" if revert else "--no-revert was said"):
-        say.lines(f"nothing is done by itself: {why}", *_way(seen))
+        say.lines(f"nothing is done by itself: {why}", *_way(pulumi))
         return ends.OPEN
     say.lines(f"'{made.failing}' has failed, and '{made.target}' is gone back to")
     journal.back(seen, made, f"by itself, as '{made.failing}' has failed", severity=severity)
@@ -135,8 +143,8 @@ def decide(seen: Stack, failure: Failure | None, severity: str | None) -> Plan:
     return make(seen, Wish(symptoms=[symptom] if symptom else []))
 
 
-def _way(seen: Stack) -> list[str]:
-    return [f"  to try again: pulumi up --stack {seen.pulumi.stack}; to go back: sluice rollback --stack {seen.pulumi.stack}"]
+def _way(pulumi: Pulumi) -> list[str]:
+    return [f"  to try again: pulumi up --stack {pulumi.stack}; to go back: sluice rollback --stack {pulumi.stack}"]
 
 
 def settings(version: str, kind: str | None, schema: list[str]) -> list[str]:

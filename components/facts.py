@@ -68,7 +68,7 @@ def asked(stack: Stack, plan: Plan) -> Ask:
 
 def _unsaved(stack: Stack, plan: Plan) -> list[Fact]:
     """Return why a release may not go without its backup, as far as that is known without asking a database."""
-    if not (who := left(stack, plan).skip):
+    if not (who := left(stack).skip):
         return []
     rollout = stack.settings.rollout
     requires = rollout.requires.stack.rsplit("/", 1)[-1] if rollout.requires else ""

@@ -1,11 +1,16 @@
-"""How `sluice release` begins; what it does is in test_engine_rollback and test_engine_matrix."""
+"""How `sluice release` begins, and how it ends where nobody can be asked; what it does is in test_engine_rollback and test_engine_matrix."""
 
 from __future__ import annotations
 
 import os
 import pty
 import subprocess
+from pathlib import Path
 
+import pytest
+
+from sluice.cli import ends
+from sluice.cli.release import after
 from sluice.history.pulumi import Pulumi
 from tests.fixtures.sluice import SLUICE
 from tests.test_history_updates import pulumi
@@ -56,4 +61,20 @@ def test_asked(pulumi: Pulumi):
     assert (
         said.splitlines()[-1]
         == "error: the preview has failed, as the update would: nothing was touched, nor was config; mend it, then again"
+    )
+
+
+def test_when_nobody_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """An update that has failed was not refused, also where its stack, or a database, cannot be asked how to go back: a person decides."""
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pulumi").write_text("#!/bin/sh\necho 'error: no route to the backend' >&2\nexit 255\n")
+    (tmp_path / "bin" / "pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert after(Pulumi(tmp_path, "prod"), "1.0.0-a", [], None, revert=True) == ends.OPEN
+    told = capsys.readouterr()
+    assert told.err == "error: `pulumi whoami --verbose --json`: no route to the backend\n"
+    assert told.out == (
+        "nothing is done by itself: how to go back cannot be found out now\n"
+        "  to try again: pulumi up --stack prod; to go back: sluice rollback --stack prod\n"
     )

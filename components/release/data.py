@@ -112,7 +112,7 @@ class Data:
     @property
     def skip(self) -> str:
         """Return who lets this release go without a backup, "" when nobody does."""
-        return "" if self.on.plan.settled else facts.left(self.on.stack, self.on.plan).skip
+        return "" if self.on.plan.settled else facts.left(self.on.stack).skip
 
     @property
     def needed(self) -> list[str]:

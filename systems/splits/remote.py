@@ -116,6 +116,12 @@ class RemoteSplit:
         """See the port."""
         return _share(self._ask("get"))
 
+    def doors(self) -> list[Route]:
+        """See the port."""
+        from sluice.core.split import Route
+
+        return [Route.read(one) for one in self._ask("doors")]
+
     def told(self) -> Json:
         """See the port."""
         return dict(self._ask("told"))

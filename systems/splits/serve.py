@@ -79,6 +79,7 @@ def _figures(split: Split, asked: Json, told: Json) -> Json:
 
 CALLS: dict[str, Callable[[Split, Json, Json], Any]] = {
     "get": lambda split, asked, told: split.get().wire(),
+    "doors": lambda split, asked, told: [route.wire() for route in split.doors()],
     "told": lambda split, asked, told: split.told(),
     "take": _take,
     "set": _set,
