@@ -22,7 +22,11 @@ from tests.fixtures.past import GOOD, change, made, past
         ([change("2", way="restore-only")], Action.CODE, "it stays ahead of '1' by '2_x': old code runs with what an expand adds"),
         ([change("2"), change("3", "contract")], Action.DOWNGRADE, "'3_x' is undone before the older code comes"),
         ([change("9", "contract"), change("10", "contract")], Action.DOWNGRADE, "'10_x', '9_x' is undone before the older code comes"),
-        ([change("2", "contract", "restore-only")], Action.REFUSE, "'2_x' has no way back, and no good backup is at '1'"),
+        (
+            [change("2", "contract", "restore-only")],
+            Action.REFUSE,
+            "'2_x' has no way back, and no good backup is at '1' (`sluice backup --list` has all)",
+        ),
         ([change("2", half=True)], Action.REFUSE, "'2_x' has not come to its end: finish it, or bring it back, with `pulumi up` first"),
     ],
 )
@@ -109,7 +113,8 @@ def test_restore():
         "changed and replaced rows: uncounted",
     ]
     without = made(change("2", "contract", "restore-only"), backups=others)
-    assert without.refusals == ["shop: '2_x' has no way back, and no good backup is at '1'; 'b3': dump: is gone; 'b2': was never restored"]
+    lacks = "'2_x' has no way back, and no good backup is at '1' (`sluice backup --list` has all)"
+    assert without.refusals == [f"shop: {lacks}; 'b3': dump: is gone; 'b2': was never restored"]
 
 
 def test_spoiled():
@@ -147,7 +152,9 @@ def test_corruption():
     """Corrupt data are restored even where the schema is in nobody's way."""
     found = made(symptoms=[Symptom(trouble=Trouble.CORRUPTION)], backups=[GOOD])
     assert (found.action, found.steps[0].refuse) == (Action.RESTORE, True)
-    assert made(symptoms=[Symptom(trouble=Trouble.CORRUPTION)]).refusals == ["shop: data are corrupt, and no good backup is at '1'"]
+    assert made(symptoms=[Symptom(trouble=Trouble.CORRUPTION)]).refusals == [
+        "shop: data are corrupt, and no good backup is at '1' (`sluice backup --list` has all)"
+    ]
 
 
 def test_services_only():

@@ -306,7 +306,7 @@ def test_migrations():
         assert (made["action"], made["services"]["user-service"][1][:18]) == ("code only", "user-service@1.0.0")
         corrupt = told(engine, "plan", "--symptom", "corruption", "--to", "1.0.0")
         assert (corrupt["action"], corrupt["severity"]) == ("refuse", "P0")
-        assert corrupt["refusals"] == ["postgres: data are corrupt, and no good backup is at ''"]
+        assert corrupt["refusals"] == ["postgres: data are corrupt, and no good backup is at no revision (`sluice backup --list` has all)"]
         restored = {step["database"]: step["action"] for step in corrupt["steps"]}
         assert restored == {"postgres": "refuse", users: "restore"}
 

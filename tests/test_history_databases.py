@@ -95,9 +95,8 @@ def test_databases(store: Store, tmp_path: Path):
     assert decided(seen, target, allowed=["3"]).steps[0].migrations == ["3_c"]
 
     migrate(store, "4")
-    assert decided(seen, target).refusals == [
-        f"{store.dbname}: '4_d' has no way back, and no good backup is at '1' or '2'; '{saved.id}': was never restored"
-    ]
+    lacks = "'4_d' has no way back, and no good backup is at '1' or '2' (`sluice backup --list` has all)"
+    assert decided(seen, target).refusals == [f"{store.dbname}: {lacks}; '{saved.id}': was never restored"]
     drill(store, saved)
     found = decided(seen, target)
     assert (found.action, found.steps[0].backup) == (Action.RESTORE, saved.id)

@@ -138,7 +138,8 @@ def restore(database: Database, record: Record, told: Mapping[str, Any], why: st
     of = sorted((one for one in database.backups if one.revision in revisions), key=lambda one: one.made_at, reverse=True)
     found = next((one for one in of if one.good), None)
     if found is None:
-        lacks = f"{why}, and no good backup is at {' or '.join(map(repr, revisions))}"
+        at = " or ".join(f"'{one}'" if one else "no revision" for one in revisions)
+        lacks = f"{why}, and no good backup is at {at} (`sluice backup --list` has all)"
         return Step(**told, action=Action.REFUSE, why="; ".join([lacks, *(one.bad for one in of)]))
     return _restored(told, found, f"{why}; backup '{found.id}' was restored once, and compared", refuse)
 
