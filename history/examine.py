@@ -127,7 +127,9 @@ def _references(pulumi: Pulumi) -> list[Finding]:
     """Resolve what config refers to; encrypted values are no references, and are not looked at."""
     from sluice.systems.secret import resolve
 
-    found = sorted({name for value in pulumi.settings().values() for name in REFERENCE.findall(json.dumps(value, ensure_ascii=False))})
+    # YAML has dates, which JSON has not.
+    texts = [json.dumps(value, ensure_ascii=False, default=str) for value in pulumi.settings().values()]
+    found = sorted({name for text in texts for name in REFERENCE.findall(text)})
     unresolved: dict[str, str] = {}
     for name in found:
         try:

@@ -59,6 +59,17 @@ def test_a_stack_that_cannot_be_looked_at(cli: Path, tmp_path: Path):
     assert not any("pl4nted" in one.line for one in found.values() if one.what != "programs")
 
 
+def test_references_beside_a_date(cli: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Config is looked through for references to secrets whatever else is in it, as when a step may begin."""
+    cli.write_text("#!/bin/sh\nexit 1\n")
+    monkeypatch.delenv("HOOK", raising=False)
+    ladder = "[{weight: 10, not_before: 2026-11-27T10:00:00Z}, 100]"
+    config = f"config:\n  sluice:rollout:\n    ladder: {ladder}\n    notify: [{{kind: slack, url: 'env:HOOK'}}]\n"
+    (tmp_path / "Pulumi.prod.yaml").write_text(config)
+    found = [one for one in examine.examine(Pulumi(tmp_path, "prod"), long=60.0) if one.what.startswith("credential")]
+    assert [(one.what, one.next) for one in found] == [("credential 'env:HOOK'", "export HOOK=...")]
+
+
 def test_half_a_word(cli: Path, tmp_path: Path):
     """Of an engine that was killed as it wrote, all whole lines are read, whatever the last one is."""
     cli.write_text('#!/bin/sh\nfor last; do :; done\nprintf \'{"a": 1}\\n{"b": "\\303\' > "$last"\nexit 1\n')
