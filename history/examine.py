@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,10 +14,13 @@ from concurrent.futures import wait as rest
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sluice.core.diagnosis import machine, stack
 from sluice.core.diagnosis.finding import Finding, unknown
 from sluice.core.errors import SluiceError, Unreachable
+from sluice.core.rollback.block import data
+from sluice.core.secret import named
 from sluice.history.locks import holders
 from sluice.history.pulumi import Pulumi, typed
 from sluice.history.scene import Scene
@@ -28,7 +30,6 @@ from sluice.history.stack import look
 LIMIT = 1.5
 # The CLI itself starts several times before anything is known: a busy machine needs a while for that.
 START = 20.0
-REFERENCE = re.compile(r"(?<![^\s\"])(?:env:[A-Za-z_]\w*|file:/[^\s\"]+)")
 CROWD = 24
 
 Look = Callable[[], list[Finding]]
@@ -127,9 +128,7 @@ def _references(pulumi: Pulumi) -> list[Finding]:
     """Resolve what config refers to; encrypted values are no references, and are not looked at."""
     from sluice.systems.secret import resolve
 
-    # YAML has dates, which JSON has not.
-    texts = [json.dumps(value, ensure_ascii=False, default=str) for value in pulumi.settings().values()]
-    found = sorted({name for text in texts for name in REFERENCE.findall(text)})
+    found = sorted({text for text in _texts(pulumi.settings()) if named(text)})
     unresolved: dict[str, str] = {}
     for name in found:
         try:
@@ -137,6 +136,16 @@ def _references(pulumi: Pulumi) -> list[Finding]:
         except (Unreachable, ValueError) as error:
             unresolved[name] = str(error).partition("; run: ")[0]
     return stack.references(unresolved, len(found))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in a part of config; a block that was set as one text is JSON inside."""
+    if isinstance(value, str):
+        block = data(json.dumps(value))
+        yield from [value] if block == value else _texts(block)
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
 
 
 def _stack(scene: Scene) -> list[Question]:

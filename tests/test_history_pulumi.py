@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from sluice.core.errors import Unreachable
 from sluice.history import examine
@@ -59,15 +62,20 @@ def test_a_stack_that_cannot_be_looked_at(cli: Path, tmp_path: Path):
     assert not any("pl4nted" in one.line for one in found.values() if one.what != "programs")
 
 
-def test_references_beside_a_date(cli: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Config is looked through for references to secrets whatever else is in it, as when a step may begin."""
+def test_references(cli: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Config is looked through for references to secrets: beside a date, in a block that is one text, with a space in a path."""
     cli.write_text("#!/bin/sh\nexit 1\n")
     monkeypatch.delenv("HOOK", raising=False)
-    ladder = "[{weight: 10, not_before: 2026-11-27T10:00:00Z}, 100]"
-    config = f"config:\n  sluice:rollout:\n    ladder: {ladder}\n    notify: [{{kind: slack, url: 'env:HOOK'}}]\n"
-    (tmp_path / "Pulumi.prod.yaml").write_text(config)
+    (tmp_path / "a key").write_text("s3cret")
+    rollout = {"ladder": [{"weight": 10, "not_before": datetime(2026, 11, 27, tzinfo=UTC)}, 100], "notify": [{"url": "env:HOOK"}]}
+    release = json.dumps({"services": {"web": {"settings": {"KEY": f"file:{tmp_path / 'a key'}", "NOTE": "not env:THIS"}}}})
+    config = {"config": {"sluice:rollout": rollout, "sluice:release": release}}
+    (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(config))
     found = [one for one in examine.examine(Pulumi(tmp_path, "prod"), long=60.0) if one.what.startswith("credential")]
     assert [(one.what, one.next) for one in found] == [("credential 'env:HOOK'", "export HOOK=...")]
+    monkeypatch.setenv("HOOK", "https://hook")
+    (fine,) = [one for one in examine.examine(Pulumi(tmp_path, "prod"), long=60.0) if one.what.startswith("credential")]
+    assert fine.seen == "2 references in config, which resolve here"
 
 
 def test_half_a_word(cli: Path, tmp_path: Path):
