@@ -81,6 +81,15 @@ def test_gone_back_from():
     assert one.next.release == OLD
 
 
+def test_before_it():
+    """What was live before is told also once that is live again, under a newer time."""
+    old = good(OLD, "old", NOON - timedelta(days=1))
+    records = [record(OLD, NOON + timedelta(hours=2)), record(GOOD, NOON)]
+    assert made(GOOD, [*old, *good(), *back()], records=records).before == OLD
+    assert made(GOOD, [*good(), *back()], records=[record("0.9-x", NOON - timedelta(days=2)), *records]).before == "0.9-x"
+    assert made(GOOD, good()).before == ""
+
+
 def test_gone_back_from_by_plain_commands():
     """Where the command wrote nothing down, the message of the update says it."""
     at = int((NOON + timedelta(hours=2)).timestamp())

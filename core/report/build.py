@@ -123,8 +123,10 @@ def _kind(known: Known, release: str) -> str:
 
 
 def _before(known: Known, release: str, last: Attempt) -> str:
-    earlier = [one for one in known.records if one.at < last.begun and one.id != release]
-    return max(earlier, key=lambda one: one.at).id if earlier else ""
+    """Return what was live when it began. A release that was gone back to has the time of that in its record: the journal knows better."""
+    written = [event for event in known.events if event.moment is Moment.RECORD and event.event is Happened.PASSED]
+    proven = [*((event.at, event.release) for event in written), *((one.at, one.id) for one in known.records)]
+    return max((one for one in proven if one[0] < last.begun and one[1] != release), default=(None, ""))[1]
 
 
 def _services(last: Attempt) -> dict[str, str]:
