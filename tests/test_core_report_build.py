@@ -81,6 +81,21 @@ def test_gone_back_from():
     assert one.next.release == OLD
 
 
+def test_a_way_back_that_did_not_come_to_its_end():
+    """Where going back has failed, or still runs, the release has the traffic, and nobody reads that it was taken back."""
+    asked = back()[0]
+    one = made(GOOD, [*good(), asked], records=[record(GOOD, NOON)])
+    way = "and going back from it, asked for at 2026-11-24 14:00:00 UTC, has not come to its end: it serves"
+    assert (one.came, one.line) == (Came.BACK, f"{GOOD} was proven at 2026-11-24 12:00:21 UTC, {way}")
+    assert one.incident
+    done = {item.text: item.done for chapter in one.incident.chapters for item in chapter.items}
+    assert (done["Decided whether to go back"], done["Traffic taken back"]) == (True, False)
+    over = made(GOOD, [*good(), *back()], records=[record(OLD, NOON)])
+    assert over.line == f"{GOOD} was proven at 2026-11-24 12:00:21 UTC, and gone back from at 2026-11-24 14:00:00 UTC"
+    assert over.incident
+    assert over.incident.chapters[3].items[0].done
+
+
 def test_before_it():
     """What was live before is told also once that is live again, under a newer time."""
     old = good(OLD, "old", NOON - timedelta(days=1))

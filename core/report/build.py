@@ -40,7 +40,7 @@ def report(known: Known, release: str, now: datetime) -> Report:
         version=release.rpartition("-")[0],
         kind=record.kind if record else _kind(known, release),
         came=came,
-        line=_line(release, came, last, left),
+        line=_line(known, release, came, last, left),
         who=last.actor.text,
         job=last.actor.job,
         git=last.actor.git,
@@ -89,12 +89,15 @@ def _came(known: Known, release: str, last: Attempt, left: Event | None) -> Came
     return Came.LIVE if known.records and known.records[0].id == release else Came.REPLACED
 
 
-def _line(release: str, came: Came, last: Attempt, left: Event | None) -> str:
+def _line(known: Known, release: str, came: Came, last: Attempt, left: Event | None) -> str:
     where = f" at '{last.moment}'" if last.moment else ""
+    asked = f" at {when(left.at)}" if left else ""
+    still = any(one.id == release for one in known.records[:1])
+    gone = f"and going back from it, asked for{asked}, has not come to its end: it serves" if still else f"and gone back from{asked}"
     lines = {
         Came.LIVE: f"{release} is live and proven since {when(last.ended)}",
         Came.REPLACED: f"{release} was proven at {when(last.ended)}, and another release is live by now",
-        Came.BACK: f"{release} was proven at {when(last.ended)}, and gone back from{f' at {when(left.at)}' if left else ''}",
+        Came.BACK: f"{release} was proven at {when(last.ended)}, {gone}",
         Came.FAILED: f"{release} failed{where}, {_serving(last)}",
         Came.REFUSED: f"{release} did not begin: nothing was touched",
         Came.INTERRUPTED: f"{release} was interrupted{where}, {_serving(last)}",

@@ -147,7 +147,7 @@ class Scene:
     @property
     def mitigate(self) -> Chapter:
         """Say what was done."""
-        back = Item(text="Traffic taken back", done=bool(self.back), note=self.back)
+        back = Item(text="Traffic taken back", done=bool(self.back) and not self.waits, note=self.back)
         others = boxes("Hotfix brought out, if there is one", "Affected feature switched off, if it has a flag")
         return Chapter(title="Mitigate", within="5 to 15 min", items=[back, *others])
 
@@ -163,6 +163,12 @@ class Scene:
         timeline = Item(text="Timeline documented", done=True, note="this page")
         items = [timeline, *boxes("Root cause identified", "Action items created")]
         return Chapter(title="Postmortem", within=f"within 48 hours: {when(due)}", items=items)
+
+    @property
+    def waits(self) -> bool:
+        """Say whether somebody has asked to go back, and no proven release has come in since."""
+        asked = self.left is not None and self.left.moment is Moment.ROLLBACK
+        return asked and self.returned is None and self.attempt.aborted is None
 
     @property
     def back(self) -> str:
