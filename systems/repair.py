@@ -102,7 +102,7 @@ def _left(job: Job, step: Step) -> Iterator[None]:
     """Tell what a step leaves that fails, or is told to stop."""
 
     def told(why: str) -> str:
-        return left(step, job.repair, why, again=job.again, resume=job.resume)
+        return left(step, job.repair, why, back=_back(job, step), again=job.again, resume=job.resume)
 
     try:
         yield
@@ -112,6 +112,17 @@ def _left(job: Job, step: Step) -> Iterator[None]:
         raise RestoreFailed(told(_why(error))) from None
     except SluiceError as error:
         raise RestoreFailed(told(str(error))) from None
+
+
+def _back(job: Job, step: Step) -> bool | None:
+    """Say whether the rows are back where a step has ended early: what has just been committed is, whatever came after it."""
+    if step is not Step.MEND:
+        return step is Step.RESUME
+    try:
+        row = _peek(job)
+    except psycopg.Error:
+        return None
+    return row is not None and row.state == "mended"
 
 
 def _why(error: psycopg.Error) -> str:

@@ -142,7 +142,10 @@ def test_left():
     repair = Repair(backup="b", parts=(), flag="paused")
     words = {"again": "sluice repair shop --table t", "resume": "sluice repair shop --resume"}
     next_ = "mend that, and run the same again: sluice repair shop --table t; or let go as it is: sluice repair shop --resume"
-    assert left(Step.MEND, repair, "why", **words) == f"why; no row was changed, and 'paused' is on, and stays so: {next_}"
-    assert left(Step.RESUME, repair, "why", **words) == f"why; the rows are back, and 'paused' is on, and stays so: {next_}"
+    assert left(Step.MEND, repair, "why", back=False, **words) == f"why; no row was changed, and 'paused' is on, and stays so: {next_}"
+    assert left(Step.RESUME, repair, "why", back=True, **words) == f"why; the rows are back, and 'paused' is on, and stays so: {next_}"
+    unknown = f"why; whether the rows are back is not known yet, and 'paused' is on, and stays so: {next_}"
+    assert left(Step.MEND, repair, "why", back=None, **words) == unknown
     bare = "why; no row was changed: mend that, and run it again: sluice repair shop --table t"
-    assert left(Step.PAUSE, repair, "why", **words) == left(Step.WAIT, Repair(backup="b", parts=()), "why", **words) == bare
+    assert left(Step.PAUSE, repair, "why", back=False, **words) == bare
+    assert left(Step.WAIT, Repair(backup="b", parts=()), "why", back=False, **words) == bare

@@ -224,6 +224,28 @@ def test_verify(job: Make, store: Store):
     assert states(store) == ["done"]
 
 
+@pytest.mark.parametrize(
+    ("reachable", "rows"), [(True, "the rows are back"), (False, "whether the rows are back is not known yet")], ids=["asked", "not asked"]
+)
+def test_told_to_stop_once_they_are_back(job: Make, store: Store, reachable: bool, rows: str):
+    """What ends a repair just after its transaction has committed does not make anybody believe that nothing was changed."""
+
+    def log(line: str) -> None:
+        if line.startswith("table "):
+            with connect(store.at("postgres")) as connection:
+                connection.execute(f"alter database {store.dbname} allow_connections {reachable}".encode())
+            raise KeyboardInterrupt
+
+    asked = job(log=log)
+    with pytest.raises(Interrupted) as caught:
+        run(asked)
+    with connect(store.at("postgres")) as connection:
+        connection.execute(f"alter database {store.dbname} allow_connections true".encode())
+    assert str(caught.value) == f"told to stop while it was to mend; {LEFT.replace('no row was changed', rows)}"
+    assert (states(store), flags.read(asked.flags)) == (["mended"], {"paused": True})
+    assert run(job()) == ["'paused' is not set again"]
+
+
 def test_verify_writes_nothing(job: Make, store: Store):
     """A verify that would write is refused by the server, and takes all with it."""
     with connect(store) as connection:

@@ -244,9 +244,10 @@ def told(repair: Repair) -> str:
     return f"rows of {' and of '.join(parts)}, from backup {repair.backup}{paused}"
 
 
-def left(step: Step, repair: Repair, why: str, *, again: str, resume: str) -> str:
-    """Say what a repair leaves that ends at a step, and what comes next: `again` does the same once more, `resume` only lets go."""
-    rows = "the rows are back" if step is Step.RESUME else "no row was changed"
+def left(step: Step, repair: Repair, why: str, *, back: bool | None, again: str, resume: str) -> str:
+    """Say what a repair leaves that ends at a step, and what comes next: `again` does the same once more, `resume` only lets go. `back`:
+    whether the rows are, None when nobody could be asked."""
+    rows = "whether the rows are back is not known yet" if back is None else "the rows are back" if back else "no row was changed"
     if not repair.flag or step is Step.PAUSE:
         return f"{why}; {rows}: mend that, and run it again: {again}"
     paused = f"'{repair.flag}' is {'on' if repair.on else 'off'}, and stays so"
