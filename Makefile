@@ -8,6 +8,7 @@ help: ## Say what can be done here.
 
 setup: ## Make .venv with the pinned dependencies, and see that there is a Pulumi CLI.
 	@scripts/setup
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo 'next: . scripts/env')
 
 demo: setup ## Take a real two-service system through good and bad releases, under load.
 	@scripts/demo

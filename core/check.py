@@ -99,9 +99,11 @@ def observed(check: Check, reading: Number) -> str:
 
 
 def sentence(check: Check, reading: Number, relation: str) -> str:
-    """Say what was observed against what is expected: `error rate 12.0 % > 5.0 % (36 of 300)`."""
+    """Say what was observed against what is expected: `error rate 12.0 % > 5.0 % (36 of 300)`; what is the very value once."""
     seen, limit = (show(value, check.limit.unit) for value in (reading.value, check.limit.value))
     evidence = f" ({reading.evidence})" if reading.evidence else ""
+    if relation == check.limit.is_ == "==":
+        return f"{check.name}: {seen}{evidence}"
     return f"{check.name} {seen} {relation} {limit}{evidence}"
 
 

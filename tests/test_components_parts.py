@@ -118,7 +118,7 @@ def test_gate(world: World):
         "checks": [CHECK.wire(), CHECK.wire()],
         "deadline": 60,
     }
-    assert world.outputs["well"] == {"verdicts": ["web is well 200 == 200"]}
+    assert world.outputs["well"] == {"verdicts": ["web is well: 200"]}
 
 
 def test_gate_of_a_release(world: World):

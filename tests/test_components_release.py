@@ -739,7 +739,7 @@ def test_a_mark_that_is_due(shop: Shop, world: World):
 def test_what_a_mark_has_seen(shop: Shop, world: World):
     """The output says on what evidence the last marks were passed, where there is some."""
     live(shop, world, 61)
-    assert world.outputs["shop"]["marks"]["seen"] == ["web is well 200 == 200"]
+    assert world.outputs["shop"]["marks"]["seen"] == ["web is well: 200"]
     live(shop, world, 29)
     assert "seen" not in world.outputs["shop"]["marks"]
 

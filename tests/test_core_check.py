@@ -59,6 +59,12 @@ def test_a_failure_says_what_was_seen(is_: str, value: float | str, seen: float 
     assert text.startswith(f"q {verdict.seen} ")
 
 
+def test_a_value_is_said_once():
+    """What is the very value that is expected is said once; any other condition with its limit."""
+    assert judge(check("==", 200), Number(value=200, evidence="http://x")).text == "q: 200 (http://x)"
+    assert judge(check("<=", 5), Number(value=5)).text == "q 5 <= 5"
+
+
 def test_not_a_number():
     """A value that is no number meets no limit."""
     assert judge(check("<=", 5), Number(value=float("nan"))).outcome is Outcome.FAILED

@@ -17,7 +17,7 @@ from sluice.core.report.report import Came, Known, Report, choose
 from sluice.core.rollback.course import BACK
 from sluice.core.settings.approval import Given
 from sluice.core.update import Outcome, Update
-from tests.fixtures.journal import NOON, RATE, Pen, back, bad, begun, good, row
+from tests.fixtures.journal import ADA, NOON, RATE, Pen, back, bad, begun, good, row
 
 GOOD, BAD, OLD = good()[0].release, bad()[0].release, back()[0].release
 LATER = NOON + timedelta(days=1)
@@ -40,7 +40,7 @@ def test_live():
         Came.LIVE,
         "patch",
         "ada on deploy-1",
-        "4f2a9c81d0",
+        ADA.git,
         OLD,
         None,
     )

@@ -37,7 +37,7 @@ def test_check(shop: Engine):
     code, whole = asked(shop)
     assert (code, whole["outcome"], list(whole["gates"])) == (0, "passed", ["preflight", "health", "smoke"]), whole
     (health,) = whole["gates"]["health"]["verdicts"]
-    assert health["text"].startswith("shop is well 200 == 200 (http://127.0.0.1:")
+    assert health["text"].startswith("shop is well: 200 (http://127.0.0.1:")
     (smoke,) = whole["gates"]["smoke"]["verdicts"]
     assert smoke["text"] == "journey 'orders': 1 step"
     code, marked = asked(shop, "mark")

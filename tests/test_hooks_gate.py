@@ -39,7 +39,7 @@ def test_ready_later(web: Web):
     clock = ManualClock(0)
     url = web.tell("/health", Answer(503), Answer(503), Answer(200))
     (verdict,) = wait(rules(gate(status(url))), clock)
-    assert verdict.text == f"status 200 == 200 ({url})"
+    assert verdict.text == f"status: 200 ({url})"
     assert clock.now() == 2
 
 
@@ -125,7 +125,7 @@ def test_run(web: Web):
     url = web.tell("/health", Answer(200))
     props = gate(status(url))
     outs = GateProvider().create(props).outs
-    assert outs == {"release": "r1", "verdicts": [f"status 200 == 200 ({url})"]}
+    assert outs == {"release": "r1", "verdicts": [f"status: 200 ({url})"]}
     assert GateProvider().update("r1", {}, props).outs == outs
 
 

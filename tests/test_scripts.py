@@ -439,6 +439,12 @@ def test_help() -> None:
     assert listed == phony[1].split()
 
 
+def test_what_next() -> None:
+    """Who sets up is told what to type next; who is set up on the way to something else is not."""
+    said = [subprocess.run(["make", "-n", goal], cwd=ROOT, capture_output=True, text=True, check=True).stdout for goal in ("setup", "up")]
+    assert ["next: . scripts/env" in one for one in said] == [True, False]
+
+
 def test_ci_runs_all(desk: Desk, tmp_path: Path) -> None:
     """Continuous integration runs checks and tests, the second though the first failed, and fails then."""
     (tmp_path / ".ci").mkdir()

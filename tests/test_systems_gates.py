@@ -50,7 +50,7 @@ def test_health(web: Web):
     """One question each, all at once; a version that does not run is no evidence, and an address where nobody is, is an error."""
     url = web.tell("/health", Answer(200), Answer(503))
     good, bad = gates.health(Health(checks=[status(url)], deadline=1), CLOCK), gates.health(Health(checks=[status(url)], deadline=1), CLOCK)
-    assert seen(good + bad) == [("passed", f"web is well 200 == 200 ({url})"), ("failed", f"web is well 503 != 200 ({url})")]
+    assert seen(good + bad) == [("passed", f"web is well: 200 ({url})"), ("failed", f"web is well 503 != 200 ({url})")]
     gone = f"http://127.0.0.1:{free()}/health"
     found = gates.health(Health(checks=[status(gone)], absent=["web@2"], deadline=1), CLOCK)
     assert [one.outcome.value for one in found] == ["inconclusive", "errored"]

@@ -43,7 +43,7 @@ def test_headline(failed: ElementTree.Element):
     assert texts(failed, ".//header/p")[1] == "1.2.0-8cbcf7 failed at 'canary', and all traffic was back on what was live at 13:00:11."
     facts = dict(zip(texts(failed, ".//header//dt"), texts(failed, ".//header//dd"), strict=True))
     assert facts == {
-        "release": "1.2.0-8cbcf7", "kind": "minor", "by": "ada on deploy-1", "commit": "4f2a9c81d0", "began": "2026-11-24 13:00:00 UTC",
+        "release": "1.2.0-8cbcf7", "kind": "minor", "by": "ada on deploy-1", "commit": "4f2a9c81d07e", "began": "2026-11-24 13:00:00 UTC",
         "took": "11 s", "live before": "1.1.0-0d2f3a", "next release": "1.0.0-5e6f70, proven",
     }  # fmt: skip
 
