@@ -44,6 +44,7 @@ def test_same(front: Front, split: RemoteSplit):
     share = split.set(10, Cohort(header="x-beta", value="yes"))
     assert share == beside.get()
     assert split.told() == beside.told()
+    assert split.doors() == beside.doors() == [ROUTE]
     assert split.seen() == beside.seen()
     assert split.kept(time.time()) == beside.kept(time.time()) is False
     assert splits.word(through(front)) == file.word(front.folder) == {}
@@ -113,14 +114,14 @@ def test_again(front: Front, split: RemoteSplit):
 
 
 def test_nobody():
-    """Who cannot be reached is told with its last words."""
-    split = splits.open(
-        {"kind": "envoy", "folder": "/nowhere", "admin": "/nowhere/a", "through": ["sh", "-c", "echo no such container >&2"]}
-    )
+    """Who cannot be reached is told with its last words; no keeper is at work there, and none says anything."""
+    where = {"kind": "envoy", "folder": "/nowhere", "admin": "/nowhere/a", "through": ["sh", "-c", "echo no such container >&2"]}
+    split = splits.open(where)
     with pytest.raises(Unreachable) as error:
         split.get()
     assert str(error.value) == "'sh -c 'echo no such container >&2' python ...' does not answer: no such container"
     assert split.seen().broken == str(error.value)
+    assert (split.kept(time.time()), splits.word(where)) == (False, {})
 
 
 @pytest.mark.embedded

@@ -44,7 +44,7 @@ def _remote(descriptor: dict[str, Any]) -> RemoteSplit:
 
 
 def word(descriptor: dict[str, Any]) -> dict[str, Any]:
-    """Return what the splitter's keeper says (keeper.file.word); Unreachable where that is elsewhere, and cannot be asked."""
+    """Return what the splitter's keeper says (keeper.file.word)."""
     if descriptor.get("through"):
         return _remote(descriptor).word()
     from sluice.systems.keeper import file

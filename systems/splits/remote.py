@@ -161,8 +161,11 @@ class RemoteSplit:
         self._ask("drop")
 
     def kept(self, now: float, owner: str | None = None) -> bool:
-        """See the port."""
-        return bool(self._ask("kept", now=now, judges=owner))
+        """See the port. A keeper that nobody reaches is at work for nobody."""
+        try:
+            return bool(self._ask("kept", now=now, judges=owner))
+        except Unreachable:
+            return False
 
     def confirm(self, share: Share, timeout: float) -> bool:
         """See the port."""
@@ -173,8 +176,11 @@ class RemoteSplit:
         return {name: _figures(one) for name, one in self._ask("figures", versions=[version.wire() for version in versions]).items()}
 
     def word(self) -> Json:
-        """Return what the keeper there says (systems.keeper.file.word)."""
-        return dict(self._ask("word"))
+        """Return what the keeper there says (systems.keeper.file.word); {} where it cannot be reached."""
+        try:
+            return dict(self._ask("word"))
+        except Unreachable:
+            return {}
 
 
 def _share(wire: Json) -> Share:
