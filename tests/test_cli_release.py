@@ -1,4 +1,4 @@
-"""How `sluice release` begins, and how it ends where nobody can be asked; what it does is in test_engine_rollback and test_engine_matrix."""
+"""How `sluice release` begins, and how it ends where nobody can be asked; test_engine_rollback and test_engine_matrix have the rest."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ PRODUCTION = ("production", "prod", "live")
 
 
 class Permission(Value):
-    """What somebody allows one release: on the way to an older revision of its databases, past where others are held, or without a backup."""
+    """What somebody allows one release: on its way to an older revision of its databases, past where others are held, without a backup."""
 
     release: Text = Field(description="the id of the release it is for, as preview shows it; void for any other")
     by: Text = Field(description="who allows it")
