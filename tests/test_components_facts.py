@@ -176,13 +176,10 @@ def test_left():
     id = stack().settings.release.id
     given = {"release": id, "by": "ada", "nonce": "n1", "downgrade": "exact", "lossy": ["shop/0007"]}
     fresh, spent = stack(permissions=[given]), stack(permissions=[given], proven=[record("1", spec("1"), approvals=("n1",))])
-    left, asked = (
-        (lambda there: facts.left(there, planned(there, spec("2")))),
-        (lambda there: facts.asked(there, planned(there, spec("2")))),
-    )
-    assert left(fresh) == Leave(downgrade="exact", lossy=("shop/0007",))
-    assert left(spent) == Leave()
-    assert (asked(spent).index, asked(spent).void) == (1, " again (the nonce of its permission is spent)")
+    assert facts.left(fresh) == Leave(downgrade="exact", lossy=("shop/0007",))
+    assert facts.left(spent) == Leave()
+    asked = facts.asked(spent, planned(spent, spec("2")))
+    assert (asked.index, asked.void) == (1, " again (the nonce of its permission is spent)")
 
 
 def test_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
