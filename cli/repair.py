@@ -160,8 +160,8 @@ def saved(seen: Stack, database: str, id: str | None) -> Backup:
     held = [one for one in shelf.load(Path(seen.shelf), database=database) if one.verified] if seen.shelf else []
     found = next((one for one in held if id in (None, one.id)), None)
     if found is None:
-        known = ", ".join(one.id for one in held) or "none"
-        raise Refused([f"no verified backup of '{database}'{f' is called {id}' if id else ''}: there are {known}"])
+        known = f"there are {', '.join(one.id for one in held)}" if held else f"there is none, and `sluice backup {database}` makes one"
+        raise Refused([f"no verified backup of '{database}'{f' is called {id}' if id else ''}: {known}"])
     return found
 
 

@@ -28,6 +28,7 @@ def test_read():
     [
         ({"tables": []}, "--table: name what comes back; a whole database goes back by a restore (docs/components/restore.md)"),
         ({"tables": ["a", "a"]}, "--table a: is there twice"),
+        ({"tables": ["a", " "]}, "--table '': is empty: name a table"),
         ({"tables": ["a", "b"], "wheres": ["id = 1"]}, "--where id = 1: begins with none of the tables: write 'a: id = 1'"),
         ({"tables": ["a"], "wheres": ["x", "y"]}, "--where y: 'a' has a condition already: join them with and, or with or"),
         ({"tables": ["a"], "wheres": [""]}, "--where '': is empty: write a condition, or leave it out for all rows"),

@@ -146,6 +146,7 @@ def read(
 def _parts(tables: Sequence[str], wheres: Sequence[str]) -> tuple[tuple[Part, ...], list[str]]:
     given = dict.fromkeys(tables, "")
     wrong = [] if tables else ["--table: name what comes back; a whole database goes back by a restore (docs/components/restore.md)"]
+    wrong += ["--table '': is empty: name a table"] if any(not name.strip() for name in given) else []
     wrong += [f"--table {name}: is there twice" for name in given if tables.count(name) > 1]
     for where in wheres:
         found = NAME.fullmatch(where)
