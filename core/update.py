@@ -9,6 +9,7 @@ from enum import StrEnum
 from json.decoder import JSONDecoder
 from typing import Any
 
+from sluice.core.record import MARK
 from sluice.core.settings.tree import RELEASE
 from sluice.core.value import Value
 
@@ -114,7 +115,7 @@ def outputs(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
 def proven(deployment: Mapping[str, Any]) -> list[str]:
     """Return the lines of the output `proven`; none where it is missing, or another program's."""
     lines = outputs(deployment).get("proven")
-    return [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
+    return [line for line in lines if isinstance(line, str) and line.startswith(MARK)] if isinstance(lines, list) else []
 
 
 def pending(deployment: Mapping[str, Any]) -> list[str]:

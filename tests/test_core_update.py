@@ -22,7 +22,7 @@ def entry(**changes: object) -> str:
 
 
 def state(**more: object) -> str:
-    resources = [{"type": "pulumi:pulumi:Stack", "outputs": {"proven": ["release {}", 7]}}]
+    resources = [{"type": "pulumi:pulumi:Stack", "outputs": {"proven": ["release {}", 7, "another program's"]}}]
     latest = {"secrets_providers": {"type": "passphrase"}, "resources": resources, **more}
     return json.dumps({"version": 3, "checkpoint": {"latest": latest}})
 
