@@ -50,11 +50,14 @@ def report(
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file, and say where it is; - is the screen."""
-    from sluice.systems import files
+    """Write a file, and say where it is; - is the screen. What is there is written into: it may be a link, or a device."""
+    from sluice.core.errors import Unreachable
 
     if path == Path("-"):
         say.lines(text)
         return
-    files.write(path.absolute(), text)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Unreachable(f"'{path}' cannot be written ({error.strerror}): name another file with --output") from None
     say.lines(f"written: {path}")
