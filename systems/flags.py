@@ -57,12 +57,31 @@ def main() -> None:
     asked.add_argument("--stack", required=True)
     given = asked.parse_args()
     on = given.to == "on"
-    put(given.file, given.name, on)
+    _switch(given.file, given.name, on, given.stack)
     print(f"'{given.name}' is {given.to} for every version that runs", flush=True)
     asking = command(given.name, on, given.stack)
-    if subprocess.run(asking, check=False).returncode:
+    if not _kept(asking):
         sys.exit(f"but not in config, so the next `pulumi up` takes it back; run: {shlex.join(asking)}")
     print(f"and in the config of '{given.stack}': the next `pulumi up` keeps it")
+
+
+def _switch(file: Path, name: str, on: bool, stack: str) -> None:
+    """Switch it for what runs. A file where no stack has its own is read by nobody, and the feature would go on."""
+    if not file.name or not file.parent.is_dir():
+        output = shlex.join(["pulumi", "stack", "output", "flags", "--stack", stack])
+        sys.exit(f"'{file}' is in no stack's folder, nothing was switched: name the file that this prints: {output}")
+    try:
+        put(file, name, on)
+    except Unreachable as error:
+        sys.exit(f"{error}; nothing was switched")
+
+
+def _kept(asking: list[str]) -> bool:
+    try:
+        return not subprocess.run(asking, check=False).returncode
+    except FileNotFoundError:
+        print("no `pulumi` on PATH", file=sys.stderr)
+        return False
 
 
 if __name__ == "__main__":

@@ -105,3 +105,32 @@ def test_a_wrong_word(bin: Path, tmp_path: Path):
     assert done.returncode == 2
     assert "argument to: invalid choice: 'false' (choose from 'on', 'off')" in done.stderr
     assert not (tmp_path / "flags.json").exists()
+
+
+@pytest.mark.parametrize("name", ["", "no/flags.json"])
+def test_a_file_of_no_stack(bin: Path, tmp_path: Path, name: str):
+    """A variable that was never set, or a slip in a path, is told: a file that nobody reads would switch nothing."""
+    path = str(tmp_path / name) if name else ""
+    done = switch(bin, path, "beta", "off", "--stack", "production")
+    way = "nothing was switched: name the file that this prints: pulumi stack output flags --stack production"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"'{path or '.'}' is in no stack's folder, {way}\n"
+    assert not (tmp_path / "no").exists()
+
+
+def test_flags_that_cannot_be_read(bin: Path, tmp_path: Path):
+    """What is wrong with the file is one line, and config stays as it is."""
+    (tmp_path / "flags.json").write_text("{")
+    done = switch(bin, str(tmp_path / "flags.json"), "beta", "off", "--stack", "production")
+    why = "cannot be read (JSONDecodeError): mend or remove the file; nothing was switched"
+    assert (done.returncode, done.stderr) == (1, f"the flags in '{tmp_path / 'flags.json'}' {why}\n")
+    assert not (tmp_path / "told").exists()
+
+
+def test_without_the_cli(bin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where there is no CLI the flag is off all the same, and the command that makes it last is told."""
+    monkeypatch.setenv("PATH", "")
+    (bin / "pulumi").unlink()
+    done = switch(bin, str(tmp_path / "flags.json"), "beta", "off", "--stack", "production")
+    assert flags.read(tmp_path / "flags.json") == {"beta": False}
+    assert done.stderr.startswith("no `pulumi` on PATH\nbut not in config, so the next `pulumi up` takes it back; run: pulumi config set")
