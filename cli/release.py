@@ -155,12 +155,13 @@ def settings(version: str, kind: str | None, schema: list[str]) -> list[str]:
     from sluice.core.settings.tree import RELEASE, path
 
     pairs = [one.partition("=") for one in schema]
-    if wrong := [f"--schema {database}{mark}{revision}: write database=revision" for database, mark, revision in pairs if not revision]:
-        raise Refused(wrong)
+    wrong = [f"--schema {database}{mark}{revision}: write database=revision" for database, mark, revision in pairs if not revision]
+    named = {database: revision for database, _, revision in pairs if revision}
     # In config, it would be the next update that says so, and no command could read the release until somebody has mended it.
-    asked = {"version": version, **({"kind": kind} if kind else {}), "schema": {database: revision for database, _, revision in pairs}}
-    if wrong := [f"{one.path}: {one.text}" for one in draft(RELEASE, Release, asked).problems]:
+    asked = {"version": version, **({"kind": kind} if kind else {}), "schema": named}
+    wrong += [f"{one.path}: {one.text}" for one in draft(RELEASE, Release, asked).problems]
+    if wrong:
         raise Refused(wrong, headline="nothing was touched:")
     told = {path(RELEASE, ["version"]): version, **({path(RELEASE, ["kind"]): kind} if kind else {})}
-    told |= {path(RELEASE, ["schema", database]): revision for database, _, revision in pairs}
+    told |= {path(RELEASE, ["schema", database]): revision for database, revision in named.items()}
     return [word for key, value in told.items() for word in ("--plaintext", f"{key}={value}")]

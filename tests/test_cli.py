@@ -114,6 +114,9 @@ def test_no_release(version: str, kind: str | None, why: str):
     with pytest.raises(Refused) as caught:
         settings(version, kind, [])
     assert str(caught.value) == f"nothing was touched:\n  - {why}"
+    with pytest.raises(Refused) as both:
+        settings(version, kind, ["shop", "users=0007"])
+    assert str(both.value) == f"nothing was touched:\n  - --schema shop: write database=revision\n  - {why}"
 
 
 @pytest.mark.parametrize(
