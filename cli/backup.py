@@ -77,7 +77,7 @@ def make(seen: Stack, names: Sequence[str], json: bool) -> None:
 
     asked = ask(seen).saved
     wanted = [one for one in asked.databases if one.name in names]
-    if reasons := able.unable(wanted):
+    if reasons := strange(names, [one.name for one in asked.databases]) or able.unable(wanted):
         raise Refused(reasons, headline="no backup was begun:")
     bare = [one.name for one in wanted if schema.bare(one)]
     told = save.quiet if json else say.lines
@@ -89,6 +89,14 @@ def make(seen: Stack, names: Sequence[str], json: bool) -> None:
         say.data([one for one in entries(seen, names) if one["id"] in {backup.id for backup in made.values()}])
         return
     say.lines(*(f"{name}: {schema.BARE}" for name in bare), *save.lines(list(made.values())), *_plainly(seen, made))
+
+
+def strange(names: Sequence[str], declared: Sequence[str]) -> list[str]:
+    """Return why databases that the stack has cannot be saved by its program, which declares others by now."""
+    known = ", ".join(declared) or "none"
+    return [
+        f"the program here does not declare '{name}', which the stack has: it declares {known}" for name in names if name not in declared
+    ]
 
 
 def _plainly(seen: Stack, made: Iterable[str]) -> list[str]:
