@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -137,15 +138,15 @@ def test_what_was_before(front: Front, fault: Path):
     """What went wrong before the look, errors and slow answers, is told, and not held against a version that is well now."""
     mark = Mark(front, FAIL_FILE=str(fault))
     fault.touch()
-    for _ in range(30):
-        httpx.get(f"{front.url}/?seconds=0.05")
-    httpx.get(f"{front.url}/?seconds=3")
+    with ThreadPoolExecutor(31) as pool:
+        list(pool.map(lambda seconds: httpx.get(f"{front.url}/?seconds={seconds}", timeout=30), [2] * 30 + [3]))
     fault.unlink()
     with mark.load():
         rate, p95 = mark.run()["verdicts"]
     assert rate.startswith("error rate 0.0 % <= 1.0 % (0 of ")
     assert " now, 31 of " in rate
-    assert float(p95.split()[1]) < 0.05, p95
+    # A quarter of all took two seconds; what is asked now may wait for a busy machine, and not that long.
+    assert float(p95.split()[1]) < 1, p95
 
 
 def test_silence(front: Front):
