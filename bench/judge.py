@@ -12,7 +12,8 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache, lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
 from statistics import NormalDist, median
@@ -37,6 +38,8 @@ BOUNDS = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 
 TYPICAL, SPREAD = 50.0, 0.5
 # Requests that a canary answers well before it goes bad, and how many it is watched for after that.
 GOOD, LATEST = (0, 300, 3000, 30000), 5000
+# How much a busy moment changes all of a version's latencies, and how few requests a canary at a tenth of the traffic answers in one.
+MOMENTS, FEW = (0.0, 0.3, 0.7), (27, 3)
 SLOWER = (1.1, 1.25, 1.5, 2.0, 4.0)
 
 Rate = Callable[[int], float]
@@ -138,7 +141,7 @@ def late(dice: random.Random, good: int, margin: float, canary: float) -> int:
     return LATEST
 
 
-@cache
+@lru_cache(64)
 def binned(typical: float) -> list[float]:
     """Return the probability that a latency is at most each bound."""
     law = NormalDist(math.log(typical), SPREAD)
@@ -150,19 +153,34 @@ def latencies(dice: random.Random, n: int, typical: float) -> Histogram:
     return Histogram(tuple((bound / 1000, counts[at]) for at, bound in enumerate(BOUNDS)))
 
 
-def slow(dice: random.Random, split: tuple[int, int], looks: int, times: float, effect: float) -> bool:
-    pace = Pace()
-    for _ in range(looks):
-        pace = pace.seen(latencies(dice, split[0], TYPICAL), latencies(dice, split[1], TYPICAL * times))
-        if pace.p <= ALPHA and pace.effect >= effect:
-            return True
-    return False
+@dataclass(frozen=True, kw_only=True)
+class Slow:
+    """A canary whose latencies are `times` live's. In each look all requests of a version are slower or faster by a factor that spreads by
+    `moment` (log-normal). It is stopped from `least` requests on."""
+
+    split: tuple[int, int]
+    times: float = 1.0
+    effect: float = EFFECT
+    moment: float = 0.0
+    least: int = MINIMUM
+
+    def look(self, dice: random.Random, side: int) -> Histogram:
+        busy = dice.lognormvariate(0, self.moment) if self.moment else 1.0
+        return latencies(dice, self.split[side], TYPICAL * busy * (self.times if side else 1.0))
+
+    def stopped(self, dice: random.Random, samples: int) -> bool:
+        pace = Pace()
+        for _ in range(samples // self.split[1]):
+            pace = pace.seen(self.look(dice, 0), self.look(dice, 1))
+            if pace.p <= ALPHA and pace.effect >= self.effect and min(pace.live.total, pace.canary.total) >= self.least:
+                return True
+        return False
 
 
-def stopped(split: tuple[int, int], times: float, samples: int, *, effect: float = EFFECT, runs: int = RUNS, seed: int = SEED) -> float:
-    """Return how often a canary is stopped whose latencies are so many times live's, within so many of its requests."""
+def stopped(canary: Slow, samples: int, *, runs: int = RUNS, seed: int = SEED) -> float:
+    """Return how often such a canary is stopped within so many of its requests."""
     dice = random.Random(seed)
-    return sum(slow(dice, split, samples // split[1], times, effect) for _ in range(runs)) / runs
+    return sum(canary.stopped(dice, samples) for _ in range(runs)) / runs
 
 
 def percent(share: float) -> str:
@@ -181,6 +199,7 @@ SIGHT_HEAD = ("split", "live", "canary", *(f"{n} requests" for n in SAMPLES))
 LATE_HEAD = ("margin", "canary", *(f"good for {good}" for good in GOOD))
 LEAST_HEAD = ("split", "live", *(f"{n} requests" for n in SHARES))
 PACE_ALARM_HEAD = ("split", "test alone", f"with effect of at least {EFFECT}")
+MOMENT_HEAD = ("spread", "as soon as proven", f"Sluice, from {MINIMUM} requests on")
 PACE_HEAD = ("split", "latency of the canary", *(f"{n} requests" for n in SAMPLES[:-1]))
 PARAMETERS = (
     f"Parameters: alpha {ALPHA}, minimum {MINIMUM}, effect {EFFECT}; ratios {', '.join(f'{ratio:g}' for ratio in RATIOS)}; "
@@ -246,16 +265,31 @@ def least_table() -> str:
 def pace_alarm_table(pool: ProcessPoolExecutor) -> str:
     runs = RUNS // 4  # a run draws every latency: 20,000 of them
     rows = [
-        [split, *cells(pool, [partial(stopped, SPLITS[split], 1.0, LOOKS * SPLITS[split][1], effect=e, runs=runs) for e in (0.0, EFFECT)])]
-        for split in SPLITS
+        [split, *cells(pool, [partial(stopped, Slow(split=at, effect=e, least=0), LOOKS * at[1], runs=runs) for e in (0.0, EFFECT)])]
+        for split, at in SPLITS.items()
     ]
     return markdown(PACE_ALARM_HEAD, rows)
 
 
+def moment_table(pool: ProcessPoolExecutor) -> str:
+    rows = [
+        [
+            f"{moment:g}",
+            *cells(pool, [partial(stopped, Slow(split=FEW, moment=moment, least=least), 600, runs=RUNS // 4) for least in (0, MINIMUM)]),
+        ]
+        for moment in MOMENTS
+    ]
+    return markdown(MOMENT_HEAD, rows)
+
+
 def pace_table(pool: ProcessPoolExecutor) -> str:
     rows = [
-        [split, f"{times:g} times", *cells(pool, [partial(stopped, SPLITS[split], times, n, runs=RUNS // 4) for n in SAMPLES[:-1]])]
-        for split in SPLITS
+        [
+            split,
+            f"{times:g} times",
+            *cells(pool, [partial(stopped, Slow(split=at, times=times, least=0), n, runs=RUNS // 4) for n in SAMPLES[:-1]]),
+        ]
+        for split, at in SPLITS.items()
         for times in SLOWER
     ]
     return markdown(PACE_HEAD, rows)
@@ -279,9 +313,13 @@ def report() -> str:
             late_table(pool),
             "**The smallest error rate seen in 4 of 5 cases** (`detectable`), by requests of the canary.",
             least_table(),
-            "**False alarms on latency**: the same latencies on both sides, a quarter of the runs.",
+            "**False alarms on latency**: the same latencies on both sides, stopped as soon as proven, a quarter of the runs.",
             pace_alarm_table(pool),
-            "**Slow canaries seen by ranks**, within so many requests of the canary, a quarter of the runs.",
+            "**Where the promise ends for latency**: in each look all requests of a version are slower or faster by a factor that "
+            f"spreads so much (log-normal). Canaries as fast as live, {FEW[1]} requests a look against {FEW[0]}, within 600; a quarter of "
+            "the runs.",
+            moment_table(pool),
+            "**Slow canaries seen by ranks**, as soon as proven, within so many requests of the canary, a quarter of the runs.",
             pace_table(pool),
         ]
     return "\n\n".join(parts)

@@ -12,8 +12,10 @@ from bench.judge import (
     BOUND_HEAD,
     CLUMP_HEAD,
     END,
+    FEW,
     LATE_HEAD,
     LEAST_HEAD,
+    MOMENT_HEAD,
     PACE_ALARM_HEAD,
     PACE_HEAD,
     PAGE,
@@ -21,6 +23,7 @@ from bench.judge import (
     SIGHT_HEAD,
     SPLITS,
     Rate,
+    Slow,
     alarms,
     bounded,
     delay,
@@ -31,7 +34,7 @@ from bench.judge import (
     wave,
 )
 from sluice.core.judge.power import POWER, detectable
-from sluice.core.judge.wager import ALPHA, FALSE_ALARM
+from sluice.core.judge.wager import ALPHA, FALSE_ALARM, MINIMUM
 
 # Chance must not fail a build: three deviations above the promise, for so many runs.
 RUNS = 300
@@ -85,20 +88,28 @@ def test_equally_fast_canaries_are_seldom_stopped(split: str) -> None:
     """With the same latencies on both sides even the test alone, without the effect, keeps the promise."""
     canary = SPLITS[split][1]
 
-    assert stopped(SPLITS[split], 1.0, 60 * canary, effect=0.0, runs=100) <= 2 * FALSE_ALARM
+    assert stopped(Slow(split=SPLITS[split], effect=0.0, least=0), 60 * canary, runs=100) <= 2 * FALSE_ALARM
 
 
 def test_slow_canaries_are_stopped() -> None:
     """A canary that takes twice as long is stopped within 200 of its requests, one that takes a tenth longer is not."""
-    assert stopped(SPLITS["90/10"], 2.0, 200, runs=50) >= 0.98
-    assert stopped(SPLITS["90/10"], 1.1, 200, runs=50) <= 0.2
+    assert stopped(Slow(split=SPLITS["90/10"], times=2.0), 200, runs=50) >= 0.98
+    assert stopped(Slow(split=SPLITS["90/10"], times=1.1), 200, runs=50) <= 0.2
+
+
+def test_busy_moments_stop_few() -> None:
+    """Where a moment slows all requests of a version in it, a canary that is as fast as live is stopped by its first requests far more
+    often than promised, and within the promise from a hundred on."""
+    at_once, enough = (stopped(Slow(split=FEW, moment=0.7, least=least), 300, runs=100) for least in (0, MINIMUM))
+    assert at_once > 2 * FALSE_ALARM
+    assert enough <= min(at_once / 3, 2 * FALSE_ALARM)
 
 
 def test_the_page_shows_the_constants() -> None:
     """The published tables were made with the parameters that the code has."""
     text = PAGE.read_text()
     tables = text[text.index(BEGIN) : text.index(END)]
-    heads = (ALARM_HEAD, BOUND_HEAD, CLUMP_HEAD, SIGHT_HEAD, LATE_HEAD, LEAST_HEAD, PACE_ALARM_HEAD, PACE_HEAD)
+    heads = (ALARM_HEAD, BOUND_HEAD, CLUMP_HEAD, SIGHT_HEAD, LATE_HEAD, LEAST_HEAD, PACE_ALARM_HEAD, MOMENT_HEAD, PACE_HEAD)
 
     assert PARAMETERS in tables
     assert all(f"| {' | '.join(head)} |" in tables for head in heads)

@@ -29,15 +29,20 @@ def latency(
     minimum: int = MINIMUM,
     severity: Severity = Severity.P2,
 ) -> Verdict:
-    """Fail a canary that is proven slower than live and by much (`effect`), and pass one that is not, given enough data."""
+    """Fail a canary that is proven slower than live and by much (`effect`), and pass one that is not, given enough data.
+
+    Slow by few requests is no verdict yet, one way or the other: a busy moment slows all requests of a version in it, and until there
+    have been more of them it looks like proof.
+    """
     live, canary = pace.live.total, pace.canary.total
     word = "proven" if pace.p <= alpha else "not proven"
     text = (
         f"{check}: slower than live in {pace.effect * 100:.0f} of 100 pairs, {effect * 100:g} matter, "
         f"{word} (p {pace.p:.2g}, {canary} requests against {live})"
     )
-    failed = pace.p <= alpha and pace.effect >= effect
-    return _verdict(check, failed, text, _few(check, live, canary, minimum), severity)
+    slow = pace.p <= alpha and pace.effect >= effect
+    few = _few(check, live, canary, max(minimum, MINIMUM) if slow else minimum)
+    return _verdict(check, slow and not few, text, few, severity)
 
 
 def _verdict(check: str, failed: bool, text: str, few: str, severity: Severity) -> Verdict:

@@ -15,7 +15,8 @@ FALSE_ALARM = 0.05
 # Two questions are asked of each service, errors and latency, and either may cry wolf: each gets half of the promise.
 ALPHA = FALSE_ALARM / 2
 # Below this many requests on either side the absence of evidence says nothing. At 100 of a canary with a tenth of the traffic,
-# against 1 % of errors on live, a canary that fails 12 % has been caught 19 times in 20, one that fails 5 % once in three.
+# against 1 % of errors on live, a canary that fails 12 % has been caught 19 times in 20, one that fails 5 % once in three. Nor is
+# anybody stopped for being slow by fewer: those may all be of one busy moment (docs/judge.md).
 MINIMUM = 100
 # exp() of more than this is no float.
 LARGEST = 700.0
