@@ -12,10 +12,12 @@ import pytest
 from sluice.cli.abort import everything, world
 from sluice.core.clock import SystemClock
 from sluice.core.errors import Superseded, Unreachable
+from sluice.core.journal import Happened
+from sluice.core.moment import Moment
 from sluice.core.record import Record
 from sluice.history.pulumi import Pulumi
 from sluice.history.stack import Stack
-from sluice.systems import splits
+from sluice.systems import journal, splits
 from tests.fixtures.front import Front
 from tests.test_systems_keeper import LIVE, attend, served
 
@@ -51,6 +53,22 @@ def test_nothing_to_take(tmp_path: Path, capsys: pytest.CaptureFixture[str], run
     more = f"BUT {who}: it gets no traffic, and fails as it asks for some; to end it at once: Ctrl-C, or kill -INT\n" if running else ""
     assert capsys.readouterr().out == f"all traffic is on what is proven already\n{more}"
     assert (splits.aborted(split), splits.open(split).get().routes) == ("aborted by sluice abort", before)
+
+
+def test_a_proxy_that_does_not_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where the proxy does not say that it follows, the abort fails, and is in the journal all the same."""
+    monkeypatch.setattr(splits, "FOLLOW", 0.1)
+    split = {"kind": "envoy", "folder": str(tmp_path), "admin": str(tmp_path / "admin.sock")}
+    deployer = splits.open(split)
+    deployer.take("r2", [LIVE.model_copy(update={"canary": "web@2"})])
+    deployer.set(25)
+    seen = stack(tmp_path, split)
+    seen.state["resources"][0]["outputs"]["journal"] = str(tmp_path / "journal.jsonl")
+    with pytest.raises(Unreachable, match=r"admin socket .* does not answer"):
+        everything(seen, "orders are lost")
+    assert splits.open(split).get().weight == 0
+    (asked,), _ = journal.read(tmp_path / "journal.jsonl")
+    assert (asked.event, asked.moment, asked.text) == (Happened.ASKED, Moment.ABORT, "orders are lost")
 
 
 @pytest.mark.embedded
