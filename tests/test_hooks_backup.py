@@ -46,7 +46,7 @@ def test_saved(store: Store, tmp_path: Path):
     assert outs["backups"] == {store.dbname: made.id}
     assert made.verified
     first, second = outs["lines"]
-    assert first.startswith(f"{store.dbname}: {made.id}, 0.")
+    assert first.startswith(f"{store.dbname}: {made.id}, ")
     assert ": 5002 rows in 2 tables, 1 sequences, the schema, pg_amcheck" in first
     assert second.startswith("0001_total: rehearsed up in ")
     assert made.manifest.for_release == "r1"

@@ -164,7 +164,7 @@ def test_check_shape():
     wrong = status("http://127.0.0.1") | {"limit": {"is": "=", "value": 200}, "planted": "planted"}
     assert refusal(gate(wrong, moment="lunch")) == [
         "moment: Input should be 'preflight', 'backup', 'drill', 'drain', 'expand', 'backfill', 'deploy', 'health', 'smoke', "
-        "'canary', 'promote', 'settle', 'record', 'mark', 'abort', 'restore' or 'rollback'",
+        "'canary', 'promote', 'settle', 'record', 'mark', 'abort', 'restore', 'repair' or 'rollback'",
         "checks.0.limit.is: Input should be '<', '<=', '>', '>=', '==', '!=' or 'matches'",
         "checks.0.planted: Extra inputs are not permitted",
     ]

@@ -173,7 +173,7 @@ def test_logs(front: Front):
     of = {"path": mark.props["versions"][0]["log"], "pattern": "/old"}
     old = {"name": "old lines", "ask": "logs.count", "of": of, "limit": {"is": "==", "value": 0}}
     with mark.load():
-        assert mark.run(checks=[old])["verdicts"][0].startswith("old lines 0 == 0 (of ")
+        assert mark.run(checks=[old])["verdicts"][0].startswith("old lines: 0 (of ")
         longer = {**old, "of": {**of, "since": SystemClock().now() - 60}}
         assert "old lines 1 != 0 (of " in mark.fail(checks=[longer])
 
