@@ -122,8 +122,17 @@ def pending(deployment: Mapping[str, Any]) -> list[str]:
     """Return the URNs of what an update was killed at, and none has come to the end of since. The engine keeps what it was creating among
     its pending operations until a refresh clears that, also when a later update has made it."""
     made = {one.get("urn") for one in deployment.get("resources") or () if not one.get("delete")}
-    cut = [(one.get("type"), str((one.get("resource") or {}).get("urn", ""))) for one in deployment.get("pending_operations") or ()]
-    return [urn for kind, urn in cut if kind != "creating" or urn not in made]
+    return [urn for kind, urn in _cut(deployment) if kind != "creating" or urn not in made]
+
+
+def creating(deployment: Mapping[str, Any]) -> list[str]:
+    """Return the URNs of what an update was killed at as it was creating it, made since or not."""
+    return [urn for kind, urn in _cut(deployment) if kind == "creating"]
+
+
+def _cut(deployment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for one in deployment.get("pending_operations") or ():
+        yield str(one.get("type")), str((one.get("resource") or {}).get("urn", ""))
 
 
 def saved(deployment: Mapping[str, Any]) -> int:

@@ -151,10 +151,11 @@ def _texts(value: Any) -> Iterator[str]:
 def _stack(scene: Scene) -> list[Question]:
     seen = scene.seen
     cancel = typed(seen.pulumi.argv("cancel", "--yes"))
+    clear = typed(seen.pulumi.argv("refresh", "--clear-pending-creates", "--skip-preview", "--yes"))
     live = seen.live.id if seen.live else None
     return [
         Question(stack.STACK, "lock", lambda: stack.lock(scene.locks, cancel)),
-        Question(stack.STACK, "operations", lambda: stack.pending(seen.pending, busy=scene.busy)),
+        Question(stack.STACK, "operations", lambda: stack.pending(seen.pending, seen.remembered, clear, busy=scene.busy)),
         Question(stack.STACK, "release", lambda: [stack.release(seen.configured, live, scene.held, busy=scene.busy)]),
         Question(stack.STACK, "variables", lambda: _variables(scene)),
     ]

@@ -16,7 +16,7 @@ from sluice.core.settings.parse import draft
 from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.tree import RELEASE, ROLLOUT
 from sluice.core.store import Store
-from sluice.core.update import Outcome, Update, outputs, pending, proven, provider, saved
+from sluice.core.update import Outcome, Update, creating, outputs, pending, proven, provider, saved
 from sluice.core.version import Version
 from sluice.history import updates
 from sluice.history.pulumi import Pulumi
@@ -82,7 +82,13 @@ class Stack:
         last = next((one for one in self.updates if one.kind != "preview"), None)
         if last and last.outcome is Outcome.SUCCEEDED and 0 < saved(self.state) <= last.ended:
             return []
-        return [urn.rsplit("::", 1)[-1] for urn in pending(self.state)]
+        return _names(pending(self.state))
+
+    @property
+    def remembered(self) -> list[str]:
+        """Return the resources whose creation was cut short and is nobody's concern any more: the engine warns of them at every update."""
+        # Whatever is still pending, the next update comes to it first.
+        return [] if self.pending else _names(creating(self.state))
 
     @property
     def secrets(self) -> str:
@@ -139,6 +145,10 @@ class Stack:
         """Yield what state has of the resources of a kind: what they were given, and what came of it."""
         resources = [one for one in self.state.get("resources") or () if str(one.get("type", "")).endswith(kind)]
         return ({**one.get("inputs", {}), **one.get("outputs", {})} for one in resources if not one.get("delete"))
+
+
+def _names(urns: Sequence[str]) -> list[str]:
+    return [urn.rsplit("::", 1)[-1] for urn in urns]
 
 
 def look(pulumi: Pulumi) -> Stack:

@@ -12,6 +12,7 @@ from sluice.core.diagnosis.stack import Answer
 
 URL = "http://127.0.0.1:20001/health"
 CANCEL = "pulumi cancel --yes --stack test"
+CLEAR = "pulumi refresh --clear-pending-creates --skip-preview --yes --stack prod"
 
 
 def seen(found: list[Finding]) -> list[tuple[str, str]]:
@@ -30,12 +31,22 @@ def test_lock():
 
 def test_pending():
     """Operations without an end are told, unless an update is working on them."""
-    assert [one.seen for one in stack.pending([], busy=False)] == ["none was cut short"]
-    assert [one.seen for one in stack.pending(["web"], busy=True)] == ["an update is at work"]
+    assert [one.seen for one in stack.pending([], [], CLEAR, busy=False)] == ["none was cut short"]
+    for names, remembered in ((["web"], []), ([], ["web"])):
+        assert [one.seen for one in stack.pending(names, remembered, CLEAR, busy=True)] == ["an update is at work"]
     told = (
         "operations: no end known of web, api, expected none: an update was killed while it worked on them; the next one looks what became"
     )
-    assert seen(stack.pending(["web", "api"], busy=False)) == [("problem", f"{told} of it, and goes on; run: pulumi up")]
+    assert seen(stack.pending(["web", "api"], ["db"], CLEAR, busy=False)) == [("problem", f"{told} of it, and goes on; run: pulumi up")]
+
+
+def test_remembered():
+    """What the engine keeps of creations that were cut short is told with the command that clears it; it stops nothing."""
+    told = (
+        "operations: creations that were cut short: web, api, expected none: an update was killed as it created them, and the engine keeps "
+        "that until it is cleared: every update warns of it, and goes on"
+    )
+    assert seen(stack.pending([], ["web", "api"], CLEAR, busy=False)) == [("warning", f"{told}; run: {CLEAR}")]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.core.update import Outcome, encrypted, pending, pieces, raw, shown
+from sluice.core.update import Outcome, creating, encrypted, pending, pieces, raw, shown
 
 BLOCK = '{"flags":{"A":true},"version":"1.10","n":1e3,"u":"\\u003cb>"}'
 
@@ -121,4 +121,5 @@ def test_pending():
         {"resource": {"urn": urn}, "type": kind} for urn, kind in zip("abcd", ("creating", "updating", "creating", "creating"), strict=True)
     ]
     assert pending({"resources": made, "pending_operations": cut}) == ["b", "c", "d"]
-    assert pending({"resources": made}) == pending({}) == []
+    assert pending({"resources": made}) == pending({}) == creating({}) == []
+    assert creating({"resources": made, "pending_operations": cut}) == ["a", "c", "d"]

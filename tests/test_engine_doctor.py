@@ -241,3 +241,23 @@ def test_server_down(shop: Engine):
     listed = json.loads(sluice(shop, "backup", "--list", "--json").out)
     assert (listed["backups"], [one["state"] for one in listed["databases"]]) == ([], ["unknown"])
     assert shop.up().ok
+
+
+def test_remembered(engine: Engine):
+    """Of an update that was killed as it created something, and of which all has been made since, the engine's memory is told with the
+    command that clears it, which changes nothing else."""
+    engine.release("1")
+    with engine.updating() as child:
+        engine.wait(lambda: list(engine.home.glob("*/conf.d/*@1-*.ini")))
+        engine.kill(child)
+    assert engine.cancel().ok
+    again = engine.up()
+    assert again.ok, again.out
+    operations = told(findings(engine, code=0), "operations")
+    assert (operations["state"], operations["next"].split()[:3]) == ("warning", ["pulumi", "refresh", "--clear-pending-creates"])
+    assert operations["seen"].startswith("creations that were cut short: ")
+    before = (engine.share, engine.programs())
+    subprocess.run(operations["next"], shell=True, cwd=engine.folder, env=engine.env, check=True, capture_output=True)  # noqa: S602
+    assert told(findings(engine, code=0), "operations")["seen"] == "none was cut short"
+    assert (engine.share, engine.programs(), engine.live) == (*before, "1")
+    assert engine.up().ok

@@ -155,7 +155,9 @@ def test_pending(tmp_path: Path):
     cut = {"resource": {"urn": "urn:pulumi:prod::shop::x::web"}, "type": "creating"}
 
     def seen(time: str, *entries: Update) -> list[str]:
-        return Stack(Pulumi(tmp_path, "prod"), "", {"manifest": {"time": time}, "pending_operations": [cut]}, None, entries).pending
+        one = Stack(Pulumi(tmp_path, "prod"), "", {"manifest": {"time": time}, "pending_operations": [cut]}, None, entries)
+        assert one.remembered == ([] if one.pending else ["web"])
+        return one.pending
 
     good = Update(kind="update", outcome=Outcome.SUCCEEDED, begun=90, ended=100)
     looked = Update(kind="preview", outcome=Outcome.SUCCEEDED, begun=110, ended=120)

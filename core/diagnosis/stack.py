@@ -26,13 +26,22 @@ def _lock(said: str, dead: bool, cancel: str) -> Finding:
     return Finding(area=STACK, what="lock", state=State.PROBLEM, seen=said, expected="nobody, or a living update", cause=cause, next=cancel)
 
 
-def pending(names: Sequence[str], *, busy: bool) -> list[Finding]:
-    """Judge operations of which state does not know the end; an update that is at work has some."""
-    if not names or busy:
-        return [fine(STACK, "operations", "none was cut short" if not names else "an update is at work")]
+def pending(names: Sequence[str], remembered: Sequence[str], clear: str, *, busy: bool) -> list[Finding]:
+    """Judge operations of which state does not know the end; an update that is at work has some. `remembered` are creations that no update
+    has to come back to, which the command `clear` takes from state."""
+    if busy and (names or remembered):
+        return [fine(STACK, "operations", "an update is at work")]
+    if not names:
+        return [_remembered(remembered, clear) if remembered else fine(STACK, "operations", "none was cut short")]
     cause = "an update was killed while it worked on them; the next one looks what became of it, and goes on"
     told = {"seen": f"no end known of {', '.join(names)}", "expected": "none", "cause": cause, "next": UP}
     return [Finding(area=STACK, what="operations", state=State.PROBLEM, **told)]
+
+
+def _remembered(names: Sequence[str], clear: str) -> Finding:
+    cause = "an update was killed as it created them, and the engine keeps that until it is cleared: every update warns of it, and goes on"
+    told = {"seen": f"creations that were cut short: {', '.join(names)}", "expected": "none", "cause": cause, "next": clear}
+    return Finding(area=STACK, what="operations", state=State.WARNING, **told)
 
 
 def release(configured: str | None, live: str | None, held: str = "", *, busy: bool) -> Finding:
