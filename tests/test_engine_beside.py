@@ -17,7 +17,7 @@ pytestmark = pytest.mark.engine
 @pytest.fixture
 def both() -> Iterator[tuple[Engine, Engine]]:
     """Return two stacks that have nothing but their names to tell them apart; neither was ever deployed."""
-    one = Engine(stack="a")
+    one = Engine(stack="a-b")
     two = Engine(stack="b", beside=one)
     two.home, two.env["SLUICE_HOME"] = one.home, one.env["SLUICE_HOME"]
     for version, engine in (("1.0", one), ("2.0", two)):
@@ -43,3 +43,15 @@ def test_beside(both: tuple[Engine, Engine]):
         tally = load.stop()
     assert (tally.failed, one.serving()) == (0, {"1.0"})
     assert one.up("--expect-no-changes").ok
+    of_one_name(one, two)
+
+
+def of_one_name(one: Engine, other: Engine) -> None:
+    """A stack whose folder would have the name of another one's is refused by preview, before anything is touched."""
+    project = other.folder / "Pulumi.yaml"
+    project.write_text(project.read_text().replace("name: toy\n", "name: toy-a\n"))
+    assert other.root == one.root
+    assert other.run("stack", "init", "b").ok
+    refused = other.preview()
+    assert f"'{one.root}' belongs to the stack 'toy/a-b', and not to 'toy-a/b': give one of them a SLUICE_HOME of its own" in refused.out
+    assert not refused.ok

@@ -20,6 +20,18 @@ def test_diff(stack):
     assert provider.diff("host", stack.props, stack.props).changes
 
 
+def test_another_stack(stack):
+    """A folder belongs to the stack that made it: of two with one name for it the second is refused, in preview already; who is not known
+    may come in, and is written down."""
+    named = stack.props | {"stack": "toy/test"}
+    assert provider.check({}, named).failures == []
+    provider.update("host", stack.props, named)
+    assert provider.check(named, named).failures == []
+    (refused,) = provider.check({}, stack.props | {"stack": "toy-x/y"}).failures
+    why = f"'{stack.folder.root}' belongs to the stack 'toy/test', and not to 'toy-x/y': give one of them a SLUICE_HOME of its own"
+    assert (refused.property, refused.reason) == ("root", why)
+
+
 def test_update(stack):
     """When supervisord was killed, its orphans are ended and all programs come up again, on their ports, before update returns."""
     outs = stack.run()

@@ -55,6 +55,11 @@ class Folder:
         """Return the file in which is written down what happens."""
         return self.root / "journal.jsonl"
 
+    @property
+    def stack(self) -> Path:
+        """Return the file with the name of the stack that the folder belongs to, as `project/stack`."""
+        return self.root / "stack"
+
     def conf(self, name: str) -> Path:
         """Return a program's supervisord configuration."""
         return self.root / "conf.d" / f"{name}.ini"

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pulumi
 from pulumi import Output, ResourceOptions
 from pulumi.dynamic import CheckFailure, CheckResult, Resource
 
@@ -27,13 +28,18 @@ PASSED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "TMPDIR", "TZ", "USER")
 
 
 class SupervisorProvider(Provider):
-    """Input: root. No output of its own."""
+    """Inputs: root, and stack (`project/stack`), whose folder it is. No output of its own."""
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Refuse to move: a stack that looked for its data elsewhere would find none."""
+        """Refuse to move: a stack that looked for its data elsewhere would find none. Refuse another one's folder: `a-b` and `c` have the
+        name that `a` and `b-c` have."""
         was, now = _olds.get("root"), news.get("root")
         if was and now != was:
             why = f"this stack lives in '{was}', and now it is told '{now}': set SLUICE_HOME to '{Path(was).parent}', or destroy it first"
+            return CheckResult(news, [CheckFailure("root", why)])
+        whose, mine = _whose(news), news.get("stack")
+        if whose and mine and whose != mine:
+            why = f"'{now}' belongs to the stack '{whose}', and not to '{mine}': give one of them a SLUICE_HOME of its own"
             return CheckResult(news, [CheckFailure("root", why)])
         return CheckResult(news, [])
 
@@ -50,6 +56,8 @@ class SupervisorProvider(Provider):
             if not supervisord.answers():
                 sweep(folder)
                 _launch(folder, supervisord)
+            if props.get("stack"):
+                files.write(folder.stack, props["stack"])
         _settle(folder, supervisord)
         return {}
 
@@ -138,12 +146,22 @@ def _settle(folder: Folder, supervisord: Supervisord) -> None:
         time.sleep(POLL)
 
 
+def _whose(props: Props) -> str:
+    """Return the stack that a folder belongs to, "" when nobody knows."""
+    try:
+        return Folder(Path(str(props.get("root")))).stack.read_text()
+    except OSError:
+        return ""
+
+
 def clear(root: Path, data: set[str]) -> None:
     """Remove what is in a stack's folder but these data, backups and the journal; the folder too when there are none."""
     import shutil
 
     journal = Folder(root).journal
     kept = data | ({"backups"} if any((root / "backups").glob("*")) else set()) | ({journal.name} if journal.exists() else set())
+    # Whose all that is.
+    kept |= {Folder(root).stack.name} if kept else set()
     for path in root.glob("*"):
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
@@ -158,4 +176,5 @@ class Supervisor(Resource, module="process", name="Supervisor"):
 
     def __init__(self, name: str, *, root: str | Path, opts: ResourceOptions | None = None) -> None:
         place = str(Path(root).expanduser().absolute())
-        super().__init__(SupervisorProvider(), name, {"name": name, "root": place}, opts)
+        stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        super().__init__(SupervisorProvider(), name, {"name": name, "root": place, "stack": stack}, opts)
