@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,12 @@ def test_repair(redcube: Engine):
         # Somebody's work is under way, so that the pause can be seen.
         with psycopg.connect(**where) as working:
             working.execute("select count(*) from experiences")
-            argv = [str(SLUICE), *ASKED, *WHOLE, "--yes", "--stack", redcube.stack]
-            log = (redcube.place / "up.log").open("w")
-            child = subprocess.Popen(argv, cwd=redcube.folder, env=redcube.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            redcube.wait(lambda: analyzed(client) == 404)
-            row = connection.execute("select state, was from sluice_history.repair").fetchone()
-            assert (child.poll(), row) == (None, ("begun", True))
-        assert child.wait(60) == 0, (redcube.place / "up.log").read_text()
+            with repairing(redcube, *ASKED, *WHOLE, "--yes") as child:
+                redcube.wait(lambda: analyzed(client) == 404)
+                row = connection.execute("select state, was from sluice_history.repair").fetchone()
+                assert (child.poll(), row) == (None, ("begun", True))
+                working.rollback()
+        assert child.returncode == 0, (redcube.place / "up.log").read_text()
         said = (redcube.place / "up.log").read_text()
         assert said.endswith("'UGC_ANALYSIS' is on again\n'postgres' is repaired\n")
         assert secret(redcube) not in said + shown.out
@@ -129,6 +129,57 @@ def test_a_repair_that_does_not_hold(redcube: Engine):
     # An update has nothing to put back.
     assert json.loads((redcube.root / "flags.json").read_text()) == {"UGC_ANALYSIS": True}
     assert redcube.up().ok
+
+
+def test_killed(redcube: Engine):
+    """Killed while it waits, or as it is to write, a repair leaves the rows as they were and the pause; the same again goes on from there,
+    whatever the dead one has left at work."""
+    client, where = somebody(redcube, "cleo"), database(redcube)
+    argv = [*ASKED, *WHOLE, "--yes"]
+    with psycopg.connect(**where, autocommit=True) as connection:
+        connection.execute(SPOIL)
+        spoiled = connection.execute(SPOILED).fetchone()
+        with psycopg.connect(**where) as working:
+            working.execute("select count(*) from experiences")
+            with repairing(redcube, *argv) as child:
+                redcube.wait(lambda: analyzed(client) == 404)
+                child.kill()
+        left(connection, spoiled)
+        with psycopg.connect(**where) as working:
+            working.execute("select count(*) from experiences")
+            with repairing(redcube, *argv) as child, psycopg.connect(**where) as blocking:
+                redcube.wait(lambda: connection.execute(WAITING).fetchone())
+                blocking.execute("lock table experiences in row exclusive mode")
+                working.rollback()
+                redcube.wait(lambda: connection.execute(BLOCKED).fetchone())
+                child.kill()
+        assert analyzed(client) == 404
+        left(connection, spoiled)
+        again = sluice(redcube, *argv)
+        assert again.ok, again.out
+        assert again.out.endswith("'UGC_ANALYSIS' is on again\n'postgres' is repaired\n")
+        assert (connection.execute(SPOILED).fetchone(), analyzed(client)) == ((1,), 200)
+        assert connection.execute("select count(*) from sluice_history.repair where state in ('begun', 'mended')").fetchone() == (0,)
+
+
+REPAIRS = "select pid from pg_stat_activity where application_name = 'sluice repair'"
+WAITING, BLOCKED = f"{REPAIRS} and query like '%xact_start%'", f"{REPAIRS} and wait_event_type = 'Lock'"
+
+
+def left(connection: psycopg.Connection[Any], spoiled: object) -> None:
+    """Rows are as they were, and the repair is written down as begun."""
+    assert connection.execute(SPOILED).fetchone() == spoiled
+    assert connection.execute("select state from sluice_history.repair order by id desc limit 1").fetchone() == ("begun",)
+
+
+@contextmanager
+def repairing(redcube: Engine, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a repair in the background, which whoever leaves the block ends."""
+    with (redcube.place / "up.log").open("wb") as log:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+        child = subprocess.Popen([str(SLUICE), *words, "--stack", redcube.stack], cwd=redcube.folder, env=redcube.env, **streams)
+        yield child
+        child.wait(60)
 
 
 def test_wrong_words(redcube: Engine):
