@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -39,14 +39,20 @@ class RestoreProvider(Hook):
     def run(self, props: Props) -> Props:
         """Look at all of them, then restore one after the other."""
         from sluice.core.database import Database
+        from sluice.systems import begun
 
         asked = _open(props)
         mine = [one for one in asked if _turn(one, props)]
+        databases = [Database.read(one) for one in props["databases"]]
+        left = [one.name for one in databases if begun.noted(props["folder"], one.name)]
         lines = [line for one in mine for line in _restore(one, props)]
-        _well(props)
-        if props.get("turn") != "after":
+        if _mends(props):
             waits = {one.database.name for one in asked if one not in mine} | _others(props)
-            lines += [line for one in props["databases"] for line in _aside(Database.read(one), props, waits)]
+            lines += [line for one in databases if one.name not in waits for line in _mend(one, props)]
+        if _wanted(props) or not all(begun.noted(props["folder"], name) for name in left):
+            _well(props)
+        if props.get("turn") != "after":
+            lines += [line for one in databases for line in _aside(one, props)]
         # What waits for its turn is done in this update too, or the release is not settled.
         return {"done": sorted(_wanted(props)), "lines": lines}
 
@@ -70,11 +76,17 @@ def _new(olds: Props, news: Props) -> set[str]:
 
 
 def _left(news: Props) -> bool:
-    """Say whether a restore of one of its databases was begun and not ended: the first turn puts back what it has changed."""
+    """Say whether a restore of one of its databases was begun and not ended, and this turn puts back what that has changed."""
     from sluice.systems import begun
 
     names = {one["store"]["dbname"] for one in news["databases"]} - _others(news)
-    return news.get("turn") != "after" and any(begun.noted(news["folder"], name) for name in names)
+    return _mends(news) and any(begun.noted(news["folder"], name) for name in names)
+
+
+def _mends(props: Props) -> bool:
+    """Say whether this turn puts back what dead restores have left: the first one; of a live release the second, which waits until its
+    services are well."""
+    return props.get("turn") != ("before" if props.get("settled") else "after")
 
 
 def _open(props: Props) -> list[Asked]:
@@ -124,7 +136,7 @@ def _restore(one: Asked, props: Props) -> list[str]:
 
 def _well(props: Props) -> None:
     """Wait until services have found their way to what was restored: their connections were ended, and a pool may need its time."""
-    if not (props.get("checks") and _wanted(props)):
+    if not props.get("checks"):
         return
     from sluice.hooks import gate
     from sluice.hooks.stop import Stop, WatchedClock
@@ -133,23 +145,31 @@ def _well(props: Props) -> None:
     gate.wait(gate.rules(asked), WatchedClock(Stop()))
 
 
-def _aside(database: Database, props: Props, waits: Collection[str]) -> Sequence[str]:
-    """Put back what a dead restore has left that nobody asks for any more, drop what config says that nobody needs, and say what is still
-    there; `waits`: the databases whose restore has its turn later."""
+def _mend(database: Database, props: Props) -> Sequence[str]:
+    """Put back what a dead restore has left that nobody asks for any more: it may have refused writes, and would for ever."""
     from sluice.core.errors import SluiceError
     from sluice.hooks.stop import Stop, WatchedClock
     from sluice.systems import begun, recover
 
-    # The turn of what is asked for may come after this one.
-    asked = [one["aside"] for one in props["instructions"] if one.get("aside")]
     said: list[str] = []
     try:
-        # It may have refused writes, and would for ever.
-        if database.name not in waits:
-            recover.mend(database.store, clock=WatchedClock(Stop()), log=said.append)
-            begun.forget(props["folder"], database.name)
+        recover.mend(database.store, clock=WatchedClock(Stop()), log=said.append)
+        begun.forget(props["folder"], database.name)
+    except SluiceError as error:
+        said += [f"what a restore has left cannot be put back: {error}"] if begun.noted(props["folder"], database.name) else []
+    return [f"{database.name}: {line}" for line in said]
+
+
+def _aside(database: Database, props: Props) -> Sequence[str]:
+    """Drop what was put aside and config says that nobody needs, and say what is still there."""
+    from sluice.core.errors import SluiceError
+    from sluice.systems import recover
+
+    # The turn of what is asked for may come after this one.
+    asked = [one["aside"] for one in props["instructions"] if one.get("aside")]
+    try:
         gone = recover.retire(database.store, props["keep"], asked=asked) if props.get("keep") else []
-        lines = [*said, *(f"{one.line}: dropped" for one in gone), *(one.line for one in recover.asides(database.store))]
+        lines = [*(f"{one.line}: dropped" for one in gone), *(one.line for one in recover.asides(database.store))]
     except SluiceError as error:
         # It says what is kept: nothing that a release has to wait for.
         lines = [f"what was put aside cannot be told: {error}"]

@@ -373,18 +373,21 @@ def test_a_restore_of_the_live_release(shop: Shop, world: World):
 
 
 def test_a_restore_that_was_given_up(shop: Shop, world: World, tmp_path: Path):
-    """Where a restore was begun and not ended, a settled release hands its databases to the first turn, and what that says is heard."""
+    """Where a restore was begun and not ended, a settled release hands its databases to the second turn, which waits for its
+    services, and what that says is heard."""
     runtime, live = Runtime(), shop.stack("1", proven=[shop.record("1")])
     runtime.backups = pulumi.Output.from_input(str(tmp_path))
     begun.note(str(tmp_path), "another")
     begun.note(str(tmp_path), "shop")
     shop.release(live, runtime=runtime)
     given = {turn: world[f"shop-restore-{turn}-swap"].inputs["databases"] for turn in ("before", "after")}
-    assert ([one["store"]["dbname"] for one in given["before"]], given["after"]) == (["shop"], [])
+    assert ([one["store"]["dbname"] for one in given["after"]], given["before"]) == (["shop"], [])
+    assert len(world["shop-restore-after-swap"].inputs["checks"]) == 2
     assert world.said == ["shop: nothing"]
     begun.forget(str(tmp_path), "shop")
     shop.release(live, runtime=runtime)
-    assert world["shop-restore-before-swap"].inputs["databases"] == []
+    after = world["shop-restore-after-swap"].inputs
+    assert (after["databases"], after["checks"]) == ([], [])
 
 
 def test_gates(shop: Shop, world: World):

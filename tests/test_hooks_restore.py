@@ -15,6 +15,7 @@ from sluice.core.restore.order import Order
 from sluice.core.store import Store
 from sluice.hooks.preflight import PreflightProvider
 from sluice.hooks.restore import RestoreProvider
+from sluice.systems import begun
 from sluice.systems.lock import held
 from sluice.systems.recover import asides
 from sluice.systems.recover_way import Way, begin, ready
@@ -254,9 +255,10 @@ def test_given_up(store: Store, saved: Backup):
     assert run(given)["lines"] == []
 
 
-def test_given_up_by_the_live_release(store: Store, saved: Backup, monkeypatch: pytest.MonkeyPatch):
-    """A settled release that asks for nothing any more looks at what a restore of it has left, and for one more time at nothing; also
-    where another instruction for that database, which is done, is still in config."""
+@pytest.mark.parametrize("others", [False, True])
+def test_given_up_by_the_live_release(store: Store, saved: Backup, monkeypatch: pytest.MonkeyPatch, web: Web, others: bool):
+    """A settled release that asks for nothing any more puts back what a restore of it has left, waits for its services, whose sessions
+    were ended, and looks no more; also where another instruction for that database, which is done, is still in config."""
     live = props(store, saved) | {"settled": True}
     state = run(live)
 
@@ -264,16 +266,29 @@ def test_given_up_by_the_live_release(store: Store, saved: Backup, monkeypatch: 
         raise SystemExit
 
     asked = [*live["instructions"], {**live["instructions"][0], "nonce": "n2", "refuse": True}]
+    live["instructions"] = live["instructions"] if others else []
     with monkeypatch.context() as patch:
         patch.setattr("sluice.systems.recover._place", dies)
         with pytest.raises(SystemExit):
             run({**live, "instructions": asked})
     assert one(store, "show default_transaction_read_only") == "on"
-    assert not diff(state, {**live, "turn": "after"})
-    assert diff(state, {**live, "turn": "before"})
-    assert f"{store.dbname}: '{store.dbname}' takes writes again" in run({**live, "turn": "before"})["lines"]
-    assert one(store, "show default_transaction_read_only") == "off"
     assert not diff(state, {**live, "turn": "before"})
+    assert diff(state, {**live, "turn": "after"})
+    sick = {"name": "web is well", "ask": "http.status", "of": {"url": web.tell("/", Answer(503))}, "limit": {"is": "==", "value": 200.0}}
+    with pytest.raises(GateFailed, match="web is well"):
+        run({**live, "turn": "after", "checks": [sick], "deadline": 0.1})
+    assert one(store, "show default_transaction_read_only") == "off"
+    assert not diff(state, {**live, "turn": "after"})
+
+
+def test_nobody_to_mend(store: Store, saved: Backup):
+    """What cannot be put back now is said, and looked at again by the next update; a live release goes on."""
+    live = props(store, saved) | {"settled": True, "turn": "after", "instructions": []}
+    live["databases"] = [Database(store=store.model_copy(update={"port": 1})).wire()]
+    begun.note(live["folder"], store.dbname)
+    (line,) = run(live)["lines"]
+    assert line.startswith(f"{store.dbname}: what a restore has left cannot be put back: database 127.0.0.1:1/sluice_maintenance: ")
+    assert diff({"release": "r1", "done": []}, live)
 
 
 def test_asked_for(store: Store, saved: Backup):

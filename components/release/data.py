@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import pulumi
@@ -77,18 +78,22 @@ class Data:
     def _asked(self, turn: Literal["before", "after"]) -> tuple[pulumi.Output[Any], pulumi.Input[bool]]:
         """Return the databases that a restore looks at, and whether it has something to tell.
 
-        Of a settled release that is only what is new, which its state cannot know: instructions, and in the first turn those that were
-        given up after they had begun.
+        Of a settled release that is only what is new, which its state cannot know: instructions, and in the second turn, which waits for
+        its services, those that were given up after they had begun.
         """
         on, each = self.on, self.each()
         if not on.plan.settled:
             return each, True
-        names = on.args.databases if turn == "before" else ()
-        left = pulumi.Output.from_input(on.runtime.backups).apply(lambda folder: restores.left(names, folder))
+        left = self.left if turn == "after" else pulumi.Output.from_input(False)
         if not on.instructions:
             return left.apply(lambda found: each if found else []), left
         known = pulumi.Output.all(each, on.runtime.backups, left)
         return each, known.apply(lambda found: found[2] or restores.news(on.instructions, *found[:2]))
+
+    @cached_property
+    def left(self) -> pulumi.Output[bool]:
+        """Say whether a restore of one of them was begun and not ended."""
+        return pulumi.Output.from_input(self.on.runtime.backups).apply(lambda folder: restores.left(self.on.args.databases, folder))
 
     def backup(self, after: pulumi.Resource) -> pulumi.Resource:
         """Save what the migrations are about to change; a quick return saves nothing that it does not change."""

@@ -60,7 +60,7 @@ class Release(Component):
         tried = proofs.smoke(on, versions, data, well)
         moved = climb(on, doors, versions, data, tried)
         doors.held = moved.held
-        mended = data.mend(moved, proofs.again(on, versions), doors.rests)
+        mended = data.mend(moved, proofs.again(on, versions, data), doors.rests)
         through = proofs.front(on, doors, data, mended)
         settled = data.settle(through, doors.later)
         record = ledger.record(on, doors, data, settled)
