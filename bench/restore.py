@@ -21,7 +21,7 @@ from sluice.core.store import Store
 from sluice.systems import backup, lock, shelf
 from sluice.systems.copy import drop
 from sluice.systems.drill import drill
-from sluice.systems.recover import back, from_backup, from_copy
+from sluice.systems.recover import back, from_backup
 
 RATIO, SWAP = 1.6, 2.0
 WRITERS = 4
@@ -42,7 +42,7 @@ def swap(runs: int) -> Measure:
     with shop() as (store, folder):
         kept = proved(store, folder, Format.CUSTOM)
         with writing(store) as gaps:
-            times = [from_copy(store, kept, _order(kept.id), log=say).seconds]
+            times = [from_backup(store, kept, _order(kept.id), log=say).seconds]
             times += [back(store, _order(), log=lambda _: None).seconds for _ in range(runs - 1)]
     say(f"  {len(times)} swaps, {max(times):.2f} s at most on the server")
     against = f"at most {SWAP:g}; {WRITERS} writers, {len(times)} swaps of 500 MB, a swap {median(times):.2f} s"

@@ -123,7 +123,7 @@ def _scene(asked: Asked) -> list[str]:
     if asked.backup is None:
         return []
     store = asked.database.store
-    way = Way(store, asked.backup, asked.order, "", asked.one.refuse, LIMIT, WAIT, SystemClock(), print)
+    way = Way(store, asked.backup, asked.order, asked.one.refuse, LIMIT, WAIT, SystemClock(), print)
     with told(store), maintained(store, STEP) as connection:
         return against(connection, way)
 

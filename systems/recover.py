@@ -12,7 +12,7 @@ from typing import Unpack
 
 from sluice.core.backup.manifest import Backup
 from sluice.core.clock import Clock, SystemClock
-from sluice.core.errors import BackupFailed, Refused, RestoreFailed
+from sluice.core.errors import Refused, RestoreFailed
 from sluice.core.restore.order import Aside, Order, Restore, Restored, expired
 from sluice.core.store import Store
 from sluice.systems import recover_undo as undo
@@ -23,29 +23,8 @@ from sluice.systems.drill import drill
 from sluice.systems.lock import Lock, connect, held, maintained
 from sluice.systems.outlook import since
 from sluice.systems.recover_undo import STEP, Log, left, undone
-from sluice.systems.recover_way import WAIT, Terms, Way, begin, changes, fit, kept, ready, result, spent, spoiled, tell, told
+from sluice.systems.recover_way import WAIT, Terms, Way, begin, fit, kept, ready, result, spent, tell, told
 from sluice.systems.swap import LIMIT, swap
-
-
-def from_copy(store: Store, backup: Backup, order: Order, **terms: Unpack[Terms]) -> Restored:
-    """Put the copy that a backup's drill has kept in the place of its database, which is put aside; minutes of restoring are saved.
-
-    `made_for` is the release that the backup must have been made for ("" any); `refuse` refuses writes from the start, for a database
-    that is being corrupted. `revision` is what its schema is at now, which is written down with what is put aside. `limit`: seconds
-    without writes during the swap itself; `wait`: seconds for the lock to come. An order that is done is not done again.
-    Refused before anything is touched; BackupFailed when the copy is not what the manifest says; RestoreFailed when the swap did not go
-    through. After each of them the old database serves, and takes writes.
-    """
-    way = Way(store, backup, order, **terms)
-    with _locked(way) as lock:
-        if done := spent(lock.connection, store, order):
-            return done
-        tell(clear(lock.connection, way.copy.dbname), way.log)
-        fit(lock, way)
-        restore = begin(lock, way, made=False)
-        with undone(lock, store, restore, way.log):
-            restore, lines = ready(lock, way, restore)
-            return _place(lock, way, restore, lines, proved=False)
 
 
 def from_backup(
@@ -57,10 +36,15 @@ def from_backup(
     jobs: int = 1,
     **terms: Unpack[Terms],
 ) -> Restored:
-    """Restore a backup beside its database, prove it as a drill does, and put it in place; as `from_copy` in all else.
+    """Put what a backup holds in the place of its database, which is put aside.
 
-    `checks` and `jobs` are the drill's. A copy that is there and is what the manifest says is taken as it is; one that a dead restore has
-    left half made is made anew; another one is Refused.
+    The copy that the backup's drill has kept is taken as it is when it is what the manifest says, which saves minutes. Without one the
+    backup is restored beside the database, and proved as a drill does, whose `checks` and `jobs` these are; one that a dead restore has
+    left half made is made anew, and another one is Refused. `refuse` refuses writes from the start, for a database that is being
+    corrupted. `revision` is what its schema is at now, which is written down with what is put aside. `limit`: seconds without writes
+    during the swap itself; `wait`: seconds for the lock to come. An order that is done is not done again.
+    Refused before anything is touched; BackupFailed when the copy is not what the manifest says; RestoreFailed when the swap did not go
+    through. After each of them the old database serves, and takes writes.
     """
     way = Way(store, backup, order, **terms)
     with _locked(way) as lock:
@@ -78,7 +62,7 @@ def from_backup(
             drill(store, backup, checks=checks, jobs=jobs, wait=way.wait, clock=way.clock)
     with _locked(way) as lock, undone(lock, store, restore, way.log):
         fit(lock, way)
-        return _place(lock, way, restore, lines, proved=True)
+        return _place(lock, way, restore, lines)
 
 
 def back(
@@ -93,7 +77,7 @@ def back(
 ) -> Restored:
     """Put what was put aside in its place again; the restored database is put aside in turn, so that this can be taken back too.
 
-    `order.backup` is the aside database's name, "" the newest; all else is as in `from_copy`.
+    `order.backup` is the aside database's name, "" the newest; all else is as in `from_backup`.
     """
     clock = clock or SystemClock()
     with told(store), held(store, STEP, wait=wait, clock=clock) as lock:
@@ -154,9 +138,7 @@ def _locked(way: Way) -> Iterator[Lock]:
         yield lock
 
 
-def _place(lock: Lock, way: Way, restore: Restore, lines: list[str], *, proved: bool) -> Restored:
-    if not proved and (found := changes(way.copy, way.backup.manifest, lock.check)):
-        raise BackupFailed(spoiled(way.store, way.backup), found)
+def _place(lock: Lock, way: Way, restore: Restore, lines: list[str]) -> Restored:
     late = open_copy(way.copy)
     lock.check()
     _analyze(way.copy)

@@ -39,9 +39,8 @@ ROLES = """
 
 
 class Terms(TypedDict, total=False):
-    """How a restore goes: see `systems.recover.from_copy`."""
+    """How a restore goes: see `systems.recover.from_backup`."""
 
-    made_for: str
     refuse: bool
     limit: float
     wait: float
@@ -57,7 +56,6 @@ class Way:
     store: Store
     backup: Backup
     order: Order
-    made_for: str = ""
     refuse: bool = False
     limit: float = LIMIT
     wait: float = WAIT
@@ -109,7 +107,7 @@ def fit(lock: Lock, way: Way, *, making: bool = False) -> None:
 def against(connection: psycopg.Connection[Any], way: Way, *, making: bool | None = None) -> list[str]:
     """Return what speaks against a restore as things are; `making`: its copy is to be made, None: unless there is one."""
     made = oid(connection, way.copy.dbname) is None if making is None else making
-    return refusals(way.store, way.backup, way.copy.dbname, _scene(connection, way, made), made_for=way.made_for)
+    return refusals(way.store, way.backup, way.copy.dbname, _scene(connection, way, made))
 
 
 def _scene(connection: psycopg.Connection[Any], way: Way, making: bool) -> Scene:

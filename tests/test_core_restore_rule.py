@@ -15,21 +15,20 @@ STORE = Store(host="db", user="owner", dbname="shop")
 FACTS: dict[str, Any] = {
     "id": "B1", "database": "shop", "made_at": 1.0, "format": Format.CUSTOM, "compression": Compression.ZSTD, "parts": (),
     "client": "pg_dump 18", "server": "18", "system": "7", "snapshot": "s", "lsn": "0/1", "rows": {}, "shape": "", "seconds": 1.0,
-    "size": 1, "for_release": "1.1-ab",
+    "size": 1,
 }  # fmt: skip
 DRILLED = Drilled.read({"at": 2.0, "manifest": "", "scratch": "shop_drill_b1", "kept": True, "seconds": {}, "rto": 1.0, "compared": ()})
 GOOD = Scene(system="7", live=True, copy_=True)
 
 
-def found(scene: Scene = GOOD, *, made_for: str = "", drilled: Drilled | None = DRILLED, **facts: Any) -> list[str]:
+def found(scene: Scene = GOOD, *, drilled: Drilled | None = DRILLED, **facts: Any) -> list[str]:
     backup = Backup(folder="", manifest=Manifest.read(FACTS | facts), drilled=drilled)
-    return refusals(STORE, backup, "shop_drill_b1", scene, made_for=made_for)
+    return refusals(STORE, backup, "shop_drill_b1", scene)
 
 
 def test_good():
-    """A verified backup of this database, server and release, whose copy nobody uses, may take the place."""
+    """A verified backup of this database and server, whose copy nobody uses, may take the place."""
     assert found() == []
-    assert found(made_for="1.1-ab") == []
     assert found(Scene(system="7", live=True, copy_=False, making=True)) == []
 
 
@@ -38,7 +37,6 @@ def test_good():
     [
         ({"database": "other"}, "backup B1 is of database 'other'"),
         ({"system": "8"}, "backup B1 is from system 8, and db:5432 is system 7: name the server it was made on"),
-        ({"made_for": "1.2-cd"}, "backup B1 was made for release '1.1-ab', not for '1.2-cd': name one of that release"),
         ({"drilled": None}, "backup B1 has never been restored and compared: drill it first"),
         (
             {"scene": GOOD.model_copy(update={"live": False})},
@@ -62,4 +60,4 @@ def test_wrong(wrong: dict[str, Any], why: str):
 
 def test_all():
     """All reasons are told at once."""
-    assert len(found(Scene(system="9", live=False, copy_=False), drilled=None, made_for="x")) == 5
+    assert len(found(Scene(system="9", live=False, copy_=False), drilled=None)) == 4

@@ -15,7 +15,7 @@ from sluice.core.settings.restore import Instruction
 from sluice.core.store import Store
 from sluice.systems import asked
 from sluice.systems.asked import Asked
-from sluice.systems.recover import asides, back, from_copy
+from sluice.systems.recover import asides, back, from_backup
 from tests.test_hooks_backup import props
 from tests.test_hooks_backup import run as save
 from tests.test_hooks_migration import run as migrate
@@ -66,7 +66,7 @@ def test_story_of_what_was_put_aside(store: Store, tmp_path: Path):
     """What comes back from aside is told with what was written since it went."""
     saved = proved(store, tmp_path)
     spoil(store)
-    from_copy(store, saved, order(saved), log=quiet)
+    from_backup(store, saved, order(saved), log=quiet)
     (old,) = asides(store)
     found = Instruction(release="r1", nonce="n2", database=store.dbname, aside=old.name)
     said = asked.story(Asked(found, Database(store=store), aside=old), moves=False, settled=False)

@@ -18,7 +18,7 @@ from sluice.core.errors import SluiceError
 from sluice.core.restore.order import Order
 from sluice.core.store import Store
 from sluice.systems.lock import maintained
-from sluice.systems.recover import asides, from_backup, from_copy, mend
+from sluice.systems.recover import asides, from_backup, mend
 from tests.fixtures.postgres import Postgres
 from tests.fixtures.store import FILLED, connect, databases, named
 from tests.test_systems_migrations_crash import crash, own  # noqa: F401, a fixture
@@ -74,10 +74,7 @@ def during(connection: psycopg.Connection[Any], text: str) -> None:
 
 
 def restore(store: Store, saved: Backup, how: str, nonce: str) -> Any:
-    order = Order(nonce=nonce, backup=saved.id)
-    if how == "copy":
-        return from_copy(store, saved, order, refuse=True, log=quiet)
-    return from_backup(store, saved, order, log=quiet)
+    return from_backup(store, saved, Order(nonce=nonce, backup=saved.id), refuse=how == "copy", log=quiet)
 
 
 def deploy(store: Store, saved: Backup, how: str, nonce: str, at: int | str, act: Step) -> bool:
@@ -213,7 +210,7 @@ def test_left(store: Store, saved: Backup):
             mend(store, log=said.append)
             assert one(copy, "select current_setting('session_replication_role')") == "replica"
         else:
-            from_copy(store, saved, Order(nonce="alive", backup=saved.id), log=said.append)
+            from_backup(store, saved, Order(nonce="alive", backup=saved.id), log=said.append)
         assert said[0] == f"'{store.dbname}' takes writes again"
         with connect(store) as connection:
             connection.execute("insert into orders (note) values ('on')")

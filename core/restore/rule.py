@@ -21,23 +21,18 @@ class Scene(Value):
     prepared: tuple[str, ...] = ()
 
 
-def refusals(store: Store, backup: Backup, name: str, scene: Scene, *, made_for: str = "") -> list[str]:
-    """Return every reason against putting the copy `name` in a database's place, each a sentence with the next step.
-
-    `made_for` is the release that the backup must have been made for, "" for any.
-    """
-    return [*_backup(store, backup, scene, made_for), *_live(store, scene), *_copy(backup, name, scene)]
+def refusals(store: Store, backup: Backup, name: str, scene: Scene) -> list[str]:
+    """Return every reason against putting the copy `name` in a database's place, each a sentence with the next step."""
+    return [*_backup(store, backup, scene), *_live(store, scene), *_copy(backup, name, scene)]
 
 
-def _backup(store: Store, backup: Backup, scene: Scene, made_for: str) -> list[str]:
+def _backup(store: Store, backup: Backup, scene: Scene) -> list[str]:
     manifest, found = backup.manifest, []
     if manifest.database != store.dbname:
         found.append(f"backup {backup.id} is of database '{manifest.database}'")
     if manifest.system != scene.system:
         where = f"{store.host}:{store.port} is system {scene.system}"
         found.append(f"backup {backup.id} is from system {manifest.system}, and {where}: name the server it was made on")
-    if made_for and manifest.for_release != made_for:
-        found.append(f"backup {backup.id} was made for release '{manifest.for_release}', not for '{made_for}': name one of that release")
     if not backup.verified:
         found.append(f"backup {backup.id} has never been restored and compared: drill it first")
     return found
