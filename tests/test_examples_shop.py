@@ -90,7 +90,7 @@ def test_up_and_a_restore_by_hand(shop: Engine) -> None:
     again = shop.up()
     assert ("shop: 0002_total" in moved.out, "0002_total\n" in again.out) == (True, False)
     if shutil.which("jq") is None:
-        pytest.skip("the commands need jq")
+        pytest.skip("no jq on PATH: install it, the commands by hand need it")
     ran = subprocess.run(["bash", "-c", by_hand()], cwd=shop.folder, env=shop.env, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "items 1"), ran.stderr
     # The revision of the backup, for which no column was there yet.

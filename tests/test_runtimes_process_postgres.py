@@ -142,7 +142,7 @@ def test_broken(folder, props):
         provider.create(props)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root must become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="this run is not as root, and only root must become somebody else")
 def test_unreachable(folder, props, monkeypatch):
     """Root is told when the user that PostgreSQL runs as cannot enter the stack's folder."""
     folder.root.parent.chmod(0o700)
@@ -152,7 +152,7 @@ def test_unreachable(folder, props, monkeypatch):
     assert str(error.value) == f"{why}: set SLUICE_HOME to a folder that anybody may pass through, such as '/var/lib/sluice'"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root must become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="this run is not as root, and only root must become somebody else")
 def test_tools_copied(folder, props, monkeypatch):
     """When the programs are in a place that is closed to others, a copy of them is run."""
     cache = folder.root.parent / "cache"

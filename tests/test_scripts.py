@@ -340,7 +340,7 @@ def test_cli_killed(desk: Desk, bare: Path) -> None:
 def test_env(place: tuple[Path, Desk], shell: str) -> None:
     """Sourced from anywhere, any number of times, the environment puts our Python and CLI first, and leaves nothing else behind."""
     if not (found := shutil.which(shell)):
-        pytest.skip(f"no {shell} on this machine")
+        pytest.skip(f"no {shell} on PATH: install it")
     checkout, desk = place
     script = (
         f'. "{checkout}/scripts/env"; . "{checkout}/scripts/env"; echo "$PATH"; echo "$PULUMI_SKIP_UPDATE_CHECK"; typeset -f sluice_env'
@@ -370,7 +370,7 @@ BACKEND_LINES = 'echo "$PULUMI_BACKEND_URL"; echo "$PULUMI_CONFIG_PASSPHRASE_FIL
 def test_backend(desk: Desk, bare: Path, shell: str) -> None:
     """State and passphrase are the checkout's own and closed to others; a second call keeps them."""
     if not (found := shutil.which(shell)):
-        pytest.skip(f"no {shell} on this machine")
+        pytest.skip(f"no {shell} on PATH: install it")
     demo = bare / ".demo"
     code, out, err = desk.run(found, "-c", f'. "{bare}/scripts/backend"; {BACKEND_LINES}')
     assert (code, out.splitlines()[:2], err) == (0, [f"file://{demo}/state", f"{demo}/passphrase"], "")

@@ -10,7 +10,9 @@ import pytest
 
 from sluice.systems.alembic_child.kernel import KNOWN, program
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux" or platform.machine() not in KNOWN, reason="no filter for this system")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in KNOWN, reason=f"the filter is for Linux on {' or '.join(KNOWN)}"
+)
 
 # Each is tried in a program of its own, which `shut` closes; without the interpreter's own hook, as code in C would.
 START = """
@@ -76,7 +78,7 @@ def test_ways(way: str):
     assert "PermissionError: [Errno 1] Operation not permitted" in found.stderr
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="no other architecture has it")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="only x86_64 has a second convention of calls (x32)")
 def test_other_numbers():
     """A call by the numbers of another convention is refused, whatever it is: a filter by number would not see what."""
     assert "Operation not permitted" in tried(OTHER, "shut").stderr

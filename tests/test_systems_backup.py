@@ -181,7 +181,7 @@ def small(tmp_path: Path) -> Path:
     place.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "none", str(place)], capture_output=True, check=False)
     if done.returncode:
-        pytest.skip("no right to mount a small file system")
+        pytest.skip(f"a small file system cannot be mounted, which takes root and CAP_SYS_ADMIN: {done.stderr.decode().strip()}")
     return place
 
 
@@ -333,7 +333,7 @@ def test_encrypt_fails(store: Store, folder: Path):
 def test_openssl(store: Store, folder: Path, tmp_path: Path):
     """A real tool does it: what openssl has encrypted it decrypts to the same bytes."""
     if not shutil.which("openssl"):
-        pytest.skip("no openssl here")
+        pytest.skip("no openssl on PATH: install it")
     secret = tmp_path / "key"
     secret.write_text("k")
     words = ["openssl", "enc", "-aes-256-cbc", "-pbkdf2", "-pass", f"file:{secret}"]
