@@ -153,6 +153,8 @@ def _found(path: str, body: bytes, evidence: str) -> Reading:
 
 def pick(path: str, data: Any) -> list[Any]:
     """Return the values at a JSONPath, without nulls; ValueError for a path that cannot be read."""
+    # The package first, then what is in it: threads that enter it by two of its modules at the same time would break it for good.
+    import jsonpath_ng  # noqa: F401
     from jsonpath_ng.exceptions import JSONPathError
     from jsonpath_ng.parser import parse
 

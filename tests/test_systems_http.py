@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -165,3 +167,40 @@ def test_unknown():
     with pytest.raises(ValueError, match="unknown question") as caught:
         ask("http.stat", {}, 5)
     assert str(caught.value) == "unknown question 'http.stat': known are http.status, http.json, http.duration, http.header"
+
+
+# A machine that is slow at the worst moment: in the middle of the package, whose other modules are still to come.
+CROWD = """
+import sys, threading, time
+from importlib.machinery import PathFinder
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name != "jsonpath_ng.jsonpath":
+            return None
+        spec = PathFinder.find_spec(name, path)
+        run = spec.loader.exec_module
+        spec.loader.exec_module = lambda module: (run(module), time.sleep(0.2))
+        return spec
+
+sys.meta_path.insert(0, Slow())
+from sluice.systems import http
+
+def ask(number):
+    time.sleep(number / 100)
+    found.append(http.pick("$.a", {"a": number}))
+
+found = []
+threads = [threading.Thread(target=ask, args=(number,)) for number in range(40)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+print(len(found))
+"""
+
+
+def test_a_crowd_of_first_questions():
+    """The checks of a gate begin together, and each finds the parser whole."""
+    done = subprocess.run([sys.executable, "-c", CROWD], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("40\n", "")
