@@ -428,7 +428,10 @@ def test_smoke(shop: Shop, world: World):
 def test_canary(shop: Shop, world: World):
     """The canary is given the ladder, the doors with both versions, the pairs to compare, and the checks of the new ones."""
     own = Check(name="own", ask="logs.count", limit=Limit(is_="<=", value=0))
-    shop.more = {"watch": lambda version: [own.model_copy(update={"name": f"own of {version.name}"})]}
+    shop.more = {
+        "watch": lambda version: [own.model_copy(update={"name": f"own of {version.name}"})],
+        "data": lambda stores: [own.model_copy(update={"name": "rows", "ask": "sql", "of": {**stores["shop"], "query": "select 0"}})],
+    }
     rollout = {"ladder": [10, 100], "soak": "60s", "samples": 7, "poll": "2s", "deadline": "20m"}
     shop.release(shop.stack("2", proven=[shop.record("1")], rollout=rollout))
     given = world["shop-canary-ladder"].inputs
@@ -443,6 +446,8 @@ def test_canary(shop: Shop, world: World):
     names = {check["name"] for check in walked["checks"]}
     assert {f"own of {shop.name('web', '2')}", "web is well", "web: error rate", "api: database connections", "api: memory"} <= names
     assert not {name for name in names if "cpu" in name}, "no limit, no question"
+    (rows,) = (check for check in walked["checks"] if check["name"] == "rows")
+    assert (rows["of"]["dbname"], rows["of"]["query"]) == ("shop", "select 0")
 
 
 def test_one_of_two_services(shop: Shop, world: World):
@@ -459,6 +464,7 @@ def test_one_of_two_services(shop: Shop, world: World):
 @pytest.mark.parametrize("proven", [[], ["2", "1"]])
 def test_without_a_ladder_health_alone(shop: Shop, world: World, proven: list[str]):
     """A first deployment and a return have nobody to compare with, and are watched by their health."""
+    shop.more = {"data": lambda stores: [Check(name="rows", ask="sql", of=stores["shop"], limit=Limit(is_="==", value=0))]}
     shop.release(shop.stack("1", proven=[shop.record(version) for version in proven]))
     walked = world["shop-canary-ladder"].inputs["rollout"]
     assert [step["weight"] for step in walked["ladder"]["steps"]] == [100]

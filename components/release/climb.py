@@ -54,7 +54,7 @@ def _walk(on: Scope, new: Mapping[str, Any], old: Mapping[str, Any], stores: Map
         ladder=on.plan.ladder,
         routes=on.plan.routes,
         pairs=[Pair(canary=one, live=Version.read(old[service]) if service in old else None) for service, one in moved.items()],
-        checks=[check for version in moved.values() for check in _watches(on, version, stores)],
+        checks=[*(check for version in moved.values() for check in _watches(on, version, stores)), *_data(on, stores)],
         poll=on.rollout.poll,
         deadline=on.rollout.deadline,
         until=on.plan.until,
@@ -67,8 +67,17 @@ def _watches(on: Scope, version: Version, stores: Mapping[str, Any]) -> list[Che
     """Return a new version's checks; without a ladder (nothing to compare with, or proven before) its health alone."""
     spec = on.plan.target[version.service]
     well = health(version, spec.health)
-    if on.plan.first or on.plan.returning:
+    if _alone(on):
         return [well]
     store = stores.get(spec.database) if spec.database else None
     more = on.args.watch(version) if on.args.watch else []
     return [well, *watches(on.rollout.thresholds, spec, version, store), *more]
+
+
+def _data(on: Scope, stores: Mapping[str, Any]) -> list[Check]:
+    """Return the team's checks of what the new version leaves in databases."""
+    return on.args.data(stores) if on.args.data and not _alone(on) else []
+
+
+def _alone(on: Scope) -> bool:
+    return on.plan.first or on.plan.returning
