@@ -121,7 +121,7 @@ class Enrichment:
         named = dict(zip(("artist", "title"), fault.told(artist, title), strict=True))
         store.rows(self.pool, GOLD, track=track, facts=json.dumps(facts), sources=json.dumps(sources), score=score, **named)
         store.rows(self.pool, DONE, id=silver["id"], status="completed", sources=json.dumps(sources), error="; ".join(refusals))
-        return Reply({"track_id": track, "status": "completed", "enrichment": facts, "sources": sources, "score": score})
+        return Reply({"track_id": track, "trace_id": trace, "status": "completed", "enrichment": facts, "sources": sources, "score": score})
 
     def ask(self, source: str, artist: str, title: str, trace: str, refusals: list[str]) -> Mapping[str, Any]:
         """Ask one source through the gateway; one that fails knows nothing, and is noted in `refusals`."""

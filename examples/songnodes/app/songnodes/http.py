@@ -66,6 +66,11 @@ Routes = Mapping[str, Callable[[Call], Reply]]
 Gauges = Callable[[], Mapping[str, float]]
 
 
+def level(route: str, status: int) -> str:
+    """Return how bad an answer is. That a service is not well yet is what /health is there to say, and nobody's error."""
+    return "INFO" if status < 500 else "WARNING" if route == "GET /health" else "ERROR"
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers one connection's requests, one after the other."""
 
@@ -82,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
             route, reply, why = self.server.answer(self.command, self.path, self.document(), trace)
             took = round((time.perf_counter() - begun) * 1000, 3)
             known = {"trace_id": trace, "method": self.command, "route": route, "status": reply.status, "duration_ms": took}
-            journal.say("ERROR" if reply.status >= 500 else "INFO", "request", **known, **({"why": why} if why else {}))
+            journal.say(level(route, reply.status), "request", **known, **({"why": why} if why else {}))
             self.send(reply, trace)
 
     do_POST = do_DELETE = do_GET
