@@ -10,7 +10,9 @@ from sluice.core.value import Value
 class Requirement(Value):
     """What must be there before a release begins; sizes in bytes, ports on loopback.
 
-    `disk_free_bytes` is by path: that path, or the nearest folder above it that exists, is on the disk that is meant.
+    `disk_free_bytes` is by path: that path, or the nearest folder above it that exists, is on the disk that is meant. `servers` are URLs
+    by name, without credentials, of what must answer (systems.greet). `committed` are checkouts without changes that are not committed,
+    each with the files in it that may have some, such as a stack's own config.
     """
 
     disk_free_bytes: dict[str, int] = {}
@@ -18,6 +20,8 @@ class Requirement(Value):
     ports_free: list[int] = []
     variables: list[str] = []
     executables: list[str] = []
+    servers: dict[str, str] = {}
+    committed: dict[str, list[str]] = {}
 
 
 class Fact(Value):

@@ -21,7 +21,28 @@ def lacks(requirement: Requirement) -> list[str]:
         *(f"port {port} is taken: run: ss -ltnp 'sport = :{port}'" for port in requirement.ports_free if not free(port)),
         *(f"variable {name} is not set: run: export {name}=..." for name in requirement.variables if not os.environ.get(name)),
         *(f"executable '{name}' is not on PATH: install it" for name in requirement.executables if not shutil.which(name)),
+        *_absent(requirement.servers),
+        *_uncommitted(requirement.committed),
     ]
+
+
+def _absent(servers: dict[str, str]) -> list[str]:
+    """Greet all servers at once: one that does not answer keeps nobody waiting for the others."""
+    if not servers:
+        return []
+    from sluice.systems.crowd import crowd
+    from sluice.systems.greet import absent
+
+    with crowd(len(servers)) as pool:
+        return [why for found in pool.map(lambda one: list(absent(*one)), servers.items()) for why in found]
+
+
+def _uncommitted(folders: dict[str, list[str]]) -> Iterator[str]:
+    if folders:
+        from sluice.systems.commit import uncommitted
+
+        for folder, besides in folders.items():
+            yield from uncommitted(folder, besides)
 
 
 def _disk(wanted: dict[str, int]) -> Iterator[str]:

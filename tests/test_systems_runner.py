@@ -40,8 +40,10 @@ def test_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             "ports_free": [port],
             "variables": ["SLUICE_TEST"],
             "executables": ["no-such-thing"],
+            "servers": {"cache": f"redis://127.0.0.1:{(gone := free())}", "door": f"tcp://127.0.0.1:{port}"},
+            "committed": {str(tmp_path): []},
         }
-        disk, memory, *others = lacks(Requirement.read(wanted))
+        disk, memory, *others, commit = lacks(Requirement.read(wanted))
     assert disk.startswith(f"disk at '{tmp_path}' has ")
     assert disk.endswith(f" MiB free of {HUGE // 2**20} MiB needed: free some space")
     assert memory.endswith(f" MiB free of {HUGE // 2**20} MiB needed: stop something")
@@ -49,7 +51,9 @@ def test_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         f"port {port} is taken: run: ss -ltnp 'sport = :{port}'",
         "variable SLUICE_TEST is not set: run: export SLUICE_TEST=...",
         "executable 'no-such-thing' is not on PATH: install it",
+        f"server 'cache' at 127.0.0.1:{gone} cannot be reached (connection refused): start it, or correct its address",
     ]
+    assert commit.startswith(f"folder '{tmp_path}' is no git checkout (")
 
 
 def test_figures(tmp_path: Path):
