@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pulumi.runtime import config
 
-from examples.songnodes.stack import Around, breakers, data, marks, migrations, monitored, quiet, watch, well
+from examples.songnodes.stack import Around, breakers, data, marks, migrations, monitored, quiet, requirement, watch, well
 from sluice.components.marks import At
 from sluice.core.check import Check
 from sluice.core.clock import SystemClock
@@ -92,6 +92,15 @@ def test_checks():
     assert (breakers(AT[GATEWAY], AROUND)[0].lasts, quiet(AT[LETTERS], AROUND).of["last"]) == (300, 1800)
     assert [check.name for check in monitored(AROUND)] == ["Prometheus: targets that are up", "Grafana: its database"]
     assert monitored(Around(redis="redis://r")) == []
+
+
+def test_requirement():
+    """Before anything begins: room, memory, both servers, and a clean checkout where config says so; no password goes along."""
+    found = requirement(Around(redis="redis://:planted@r/0", broker="amqp://m:5672", committed=True), "Pulumi.dev.yaml")
+    assert (list(found.disk_free_bytes.values()), found.memory_free_bytes) == ([10 * 2**30], 8 * 2**30)
+    assert found.servers == {"Redis": "redis://r:6379", "RabbitMQ": "amqp://m:5672"}
+    assert list(found.committed.values()) == [["Pulumi.dev.yaml"]]
+    assert requirement(Around(redis="redis://r:1"), "x").committed == {}
 
 
 def test_marks():

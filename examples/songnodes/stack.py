@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 
 from sluice.components import Release, ReleaseArgs, ServiceArgs, Stack
 from sluice.components.marks import At
 from sluice.core.check import Check, Limit, Unit
+from sluice.core.requirement import Requirement
 from sluice.core.verdict import Severity
 from sluice.core.version import Version
 from sluice.systems.journey import load
@@ -38,6 +40,8 @@ READY = 10.0
 FACTS = 6
 # "Wait for circuit breaker auto-reset (30s-5min)", and "no errors in logs for 30 minutes".
 RESET, QUIET = 300.0, 1800.0
+# "At least 10GB free disk space", and "at least 8GB available memory".
+DISK, MEMORY_FREE = 10.0, 8.0
 # Requests that came to Bronze more than a minute ago, and that nobody has taken on to Silver.
 STUCK = """
     select count(*) from raw_track_enrichment_requests r
@@ -65,23 +69,29 @@ PROOFS = {
 class Around:
     """What is around the services: URLs of servers ("": there is none, and nobody is asked), and two times in seconds.
 
-    `reset` is how long a breaker may be open before that counts, `quiet` for how long there must have been no error in the logs.
+    `reset` is how long a breaker may be open before that counts, `quiet` for how long there must have been no error in the logs; `broker`
+    is RabbitMQ's address without a password, to be greeted; `disk` and `memory` are in GiB; `committed`: only a clean checkout is released.
     """
 
     redis: str
+    broker: str = ""
     prometheus: str = ""
     grafana: str = ""
     queues: str = ""
     reset: float = RESET
     quiet: float = QUIET
+    disk: float = DISK
+    memory: float = MEMORY_FREE
+    committed: bool = False
 
     @classmethod
     def read(cls) -> Around:
         """Read it from the stack's config."""
         config = pulumi.Config("songnodes")
-        times = {name: config.get_float(name) for name in ("reset", "quiet")}
-        places = {name: config.get(name) or "" for name in ("prometheus", "grafana", "queues")}
-        return cls(redis=config.require("redis"), **places, **{name: value for name, value in times.items() if value is not None})
+        figures = {name: config.get_float(name) for name in ("reset", "quiet", "disk", "memory")}
+        places = {name: config.get(name) or "" for name in ("broker", "prometheus", "grafana", "queues")}
+        known = {name: value for name, value in figures.items() if value is not None}
+        return cls(redis=config.require("redis"), committed=bool(config.get_bool("committed")), **places, **known)
 
 
 def declare(stack: Stack) -> Mapping[str, Any]:
@@ -98,8 +108,21 @@ def declare(stack: Stack) -> Mapping[str, Any]:
         watch=lambda version: watch(version, around),
         data=data,
         marks=marks(around),
+        requirements=requirement(around, f"Pulumi.{pulumi.get_stack()}.yaml"),
     )
     return Release("songnodes", args, stack=stack, runtime=stack.runtime()).outputs
+
+
+def requirement(around: Around, config: str) -> Requirement:
+    """Return what must be there before anything begins: the runbook's environment validation. `config` may have changed in the checkout."""
+    redis = urlsplit(around.redis)
+    servers = {"Redis": f"redis://{redis.hostname}:{redis.port or 6379}", "RabbitMQ": around.broker}
+    return Requirement(
+        disk_free_bytes={str(HERE): int(around.disk * 2**30)},
+        memory_free_bytes=int(around.memory * 2**30),
+        servers={name: url for name, url in servers.items() if url},
+        committed={str(HERE): [config]} if around.committed else {},
+    )
 
 
 def service(name: str, around: Around, broker: pulumi.Input[str]) -> ServiceArgs:
