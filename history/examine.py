@@ -172,6 +172,8 @@ def _variables(scene: Scene) -> list[Finding]:
 
 def _services(scene: Scene) -> list[Question]:
     """Return the questions to what runs; its doors, its supervisor, its ports."""
+    if scene.seen.split and scene.seen.split.get("through"):
+        return [Question(stack.SERVICES, "services", _contained)]
     if not (scene.seen.root or scene.seen.split):
         return []
     if scene.root is None:
@@ -198,6 +200,10 @@ def _services(scene: Scene) -> list[Question]:
 
 def _elsewhere(scene: Scene) -> list[Finding]:
     return [unknown(stack.SERVICES, "services", f"'{scene.seen.root}' is not on this machine: ask where the stack runs")]
+
+
+def _contained() -> list[Finding]:
+    return [unknown(stack.SERVICES, "services", "they run in containers, which doctor does not look into", "docker ps --all")]
 
 
 def _data(scene: Scene) -> list[Question]:

@@ -24,6 +24,8 @@ from sluice.history.pulumi import Pulumi
 # Resource types that hold what is asked here (docs/state.md).
 PROXY, POSTGRES, BACKUP = "process:Proxy", "process:Postgres", "sluice:Backup"
 SUPERVISOR, PROGRAM = "process:Supervisor", "process:Program"
+# The same in containers: the door and every version are something healthy, and a password belongs to a server.
+HEALTHY, PASSFILE = "docker:Healthy", "docker:Passfile"
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ class Stack:
     @property
     def split(self) -> dict[str, Any] | None:
         """Return the splitter's descriptor; None where there is no front door."""
-        found = next(self._made(PROXY), None)
+        contained = (one["descriptor"] for one in self._made(HEALTHY) if "split" in (one.get("descriptor") or {}))
+        found = next(self._made(PROXY), None) or next(contained, None)
         return found["split"] if found else None
 
     @property
@@ -116,9 +119,8 @@ class Stack:
     def running(self) -> list[tuple[Version, str]]:
         """Return the versions that state says are there, each with its health path ("" of a worker)."""
         # The path is in the packed spec, beside it in older stacks.
-        made = [
-            (one["descriptor"], json.loads(one["spec"]) if "spec" in one else one) for one in self._made(PROGRAM) if one.get("descriptor")
-        ]
+        known = [one for one in (*self._made(PROGRAM), *self._made(HEALTHY)) if "service" in (one.get("descriptor") or {})]
+        made = [(one["descriptor"], json.loads(one["spec"]) if "spec" in one else one) for one in known]
         return [(Version.read(descriptor), str(spec.get("health", ""))) for descriptor, spec in made]
 
     @property
@@ -135,7 +137,7 @@ class Stack:
     @property
     def stores(self) -> dict[str, Store]:
         """Return the databases that the stack speaks of, with who may ask them."""
-        server = next(self._made(POSTGRES), None)
+        server = next(self._made(POSTGRES), None) or next(self._made(PASSFILE), None)
         if server is None:
             return {}
         of = {key: server[key] for key in ("host", "port", "user", "passfile", "tools")}

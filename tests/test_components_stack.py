@@ -14,6 +14,7 @@ from pulumi.runtime import config
 from sluice.components import Producer, Stack, program
 from sluice.core.contract import NAMES, terms
 from sluice.core.record import Record
+from sluice.core.settings import Place
 from tests.fixtures.engine import Engine
 from tests.fixtures.mock import World
 
@@ -169,3 +170,18 @@ def test_refused_in_preview(engine: Engine):
     assert "sluice:release.services.web.replicas: 2 of one version, this runtime runs at most 1" in preview.out
     assert "Traceback" not in preview.out
     assert not engine.home.exists()
+
+
+def test_wrong_place(world: World, exported: dict[str, Any]):
+    """Where a stack runs is read with all else, and what is wrong with it is told with all else."""
+    configure({"versoin": "2"})
+    config.set_config("sluice:runtime", json.dumps({"kind": "podman"}))
+    with pytest.raises(pulumi.RunError) as caught:
+        world.run(lambda: program(Program(), services={"web"}))
+    told = [line.partition(":")[2].partition(":")[0] for line in str(caught.value).splitlines()]
+    assert sorted(told) == ["release.version", "release.versoin", "runtime.kind"]
+    configure({"version": "2"})
+    config.set_config("sluice:runtime", json.dumps({"kind": "docker", "image": "sluice:1"}))
+    declare = Program()
+    world.run(lambda: program(declare, services={"web"}))
+    assert declare.given[0].place == Place(kind="docker", image="sluice:1")

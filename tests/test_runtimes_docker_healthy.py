@@ -26,7 +26,7 @@ HTTPServer(('0.0.0.0', 8080), H).serve_forever()" """
 
 def props(container: str, **changes: Any) -> dict[str, Any]:
     """Return the inputs of a worker that has a second."""
-    spec = {"name": "web@1", "container": container, "port": 0, "path": "", "ask": [], "version": {"name": "web@1"}, "ready": 5, "grace": 1}
+    spec = {"name": "web@1", "container": container, "port": 0, "health": "", "ask": [], "known": {"name": "web@1"}, "ready": 5, "grace": 1}
     return {"spec": json.dumps(spec | changes), "identity": "1", "secrets": {}}
 
 
@@ -40,7 +40,7 @@ def served(run: Run) -> tuple[str, int]:
 def test_well(run: Run):
     """A version is known once its path answers 2xx or 3xx."""
     name, port = served(run)
-    made = HealthyProvider().create(props(name, port=port, path="/up", ready=30))
+    made = HealthyProvider().create(props(name, port=port, health="/up", ready=30))
     assert (made.id, made.outs and made.outs["descriptor"]) == ("web@1", {"name": "web@1"})
 
 
@@ -48,9 +48,9 @@ def test_well(run: Run):
 def test_unwell(run: Run):
     """One that answers otherwise until its time is over fails with what was seen, and is stopped; its log stays."""
     name, port = served(run)
-    HealthyProvider().create(props(name, port=port, path="/up", ready=30))
+    HealthyProvider().create(props(name, port=port, health="/up", ready=30))
     with pytest.raises(RuntimeFailed) as error:
-        HealthyProvider().create(props(name, port=port, path="/down", ready=0.5))
+        HealthyProvider().create(props(name, port=port, health="/down", ready=0.5))
     said = f"'web@1' did not start: GET http://127.0.0.1:{port}/down is answered with 503, expected 2xx or 3xx; its last log lines: "
     assert str(error.value).startswith(said)
     assert str(error.value).endswith(f"; all of them: docker logs {name}")

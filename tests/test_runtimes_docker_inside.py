@@ -78,15 +78,25 @@ def test_ready(front: Front, monkeypatch: pytest.MonkeyPatch):
     """The door is ready when Envoy answers and the keeper gives signs that this Sluice understands."""
     place(monkeypatch, front.folder, front.admin)
     with pytest.raises(SystemExit) as error:
-        inside.main("ready")
+        inside.main("ready", str(file.FORMAT))
     assert str(error.value) == "the keeper gives no sign"
     file.say(front.folder, {"judges": "", "ended": None})
     file.sign(front.folder, time.time())
-    inside.main("ready")
+    inside.main("ready", str(file.FORMAT))
 
 
 def test_not_ready(here: Path):
     """A door whose Envoy is down is told as such, in one line."""
     with pytest.raises(SystemExit) as error:
-        inside.main("ready")
+        inside.main("ready", str(file.FORMAT))
     assert str(error.value) == f"envoy's admin socket '{here}/admin.sock' does not answer (ConnectError): is the proxy up?"
+
+
+def test_another_sluice(here: Path):
+    """An image whose Sluice could not read what it will be told is told so, before any traffic depends on it."""
+    with pytest.raises(SystemExit) as error:
+        inside.main("ready", str(file.FORMAT + 1))
+    assert str(error.value) == (
+        f"the Sluice in this image reads leases of format {file.FORMAT}, and the one that deploys writes {file.FORMAT + 1}:"
+        " build the image with the same one"
+    )

@@ -14,6 +14,7 @@ from pulumi.runtime import rpc
 from sluice.runtimes.docker.runtime import Docker
 from sluice.runtimes.port import Runtime, Spec
 from sluice.systems import docker
+from sluice.systems.keeper.file import FORMAT
 from tests.fixtures.mock import Asked, Thing, World
 
 HERE = Path(__file__).parent / "toy"
@@ -154,9 +155,9 @@ def test_healthy(world: World, engine: Any):
         "name": "web@1.0-3fa2",
         "container": "shop-production-web-1.0-3fa2",
         "port": port(container(world, SPEC.name)),
-        "path": "/health",
+        "health": "/health",
         "ask": [],
-        "version": {
+        "known": {
             "service": "web", "version": "1.0", "name": "web@1.0-3fa2", "url": url, "application": "web@1.0-3fa2",
             "log": "docker:shop-production-web-1.0-3fa2", "pidfile": "docker:shop-production-web-1.0-3fa2",
             "memory": 100 * 2**20 + 1, "cpu": 1.5,
@@ -205,7 +206,8 @@ def test_front(world: World, engine: Any):
         [{"volumeName": "shop-production-front-files", "containerPath": "/front"}],
         ["python", "-m", "sluice.runtimes.docker.inside", "serve"],
     )
-    assert json.loads(world["front-healthy"].inputs["spec"])["ask"] == ["python", "-m", "sluice.runtimes.docker.inside", "ready"]
+    asked = ["python", "-m", "sluice.runtimes.docker.inside", "ready", str(FORMAT)]
+    assert json.loads(world["front-healthy"].inputs["spec"])["ask"] == asked
     assert told == {
         "split": {
             "kind": "envoy", "folder": "/front", "admin": "/front/admin.sock", "route": "front",
@@ -273,7 +275,7 @@ def test_kept(world: World, engine: Any):
 def test_checked(world: World, engine: Any):
     """Trap: a changed healthcheck changes nothing. How health is asked is no input of the container, and another way is asked anew."""
     declared(world, SPEC, Spec(**{**vars(SPEC), "name": "web@1.1-77aa", "health": "/up"}))
-    assert json.loads(world["web@1.1-77aa-healthy"].inputs["spec"])["path"] == "/up"
+    assert json.loads(world["web@1.1-77aa-healthy"].inputs["spec"])["health"] == "/up"
     own = ("name", "envs", "ports", "labels")
     both = [plain(container(world, name).inputs) for name in (SPEC.name, "web@1.1-77aa")]
     first, second = ({name: value for name, value in one.items() if name not in own} for one in both)
@@ -339,7 +341,7 @@ def test_worker(world: World, engine: Any):
     """A worker is published nowhere, and no door knows it."""
     declared(world, Spec(**{**vars(SPEC), "health": ""}))
     assert "ports" not in plain(container(world, SPEC.name).inputs)
-    assert json.loads(world[f"{SPEC.name}-healthy"].inputs["spec"])["version"]["url"] == ""
+    assert json.loads(world[f"{SPEC.name}-healthy"].inputs["spec"])["known"]["url"] == ""
     assert f"{SPEC.name}-door" not in world.names
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Output, Resource, ResourceOptions
 
@@ -12,6 +12,7 @@ from sluice.core.commands.envoy import ROUTE
 from sluice.runtimes.docker.ground import LOOPBACK, Ground
 from sluice.runtimes.docker.healthy import Healthy
 from sluice.runtimes.port import Front
+from sluice.systems.keeper import file
 
 if TYPE_CHECKING:
     import pulumi_command
@@ -41,21 +42,16 @@ def front(ground: Ground, name: str, opts: ResourceOptions | None) -> Front:
         volumes={FOLDER: volume.name},
         opts=opts,
     )
-    asked = [*INSIDE, "ready"]
-    healthy = Healthy(
-        f"{name}-healthy", label=name, container=called, identity=container.id, ask=asked, ready=READY, grace=GRACE, opts=opts
-    )
-    split = {
-        "kind": "envoy",
-        "folder": FOLDER,
-        "admin": f"{FOLDER}/admin.sock",
-        "route": ROUTE,
-        "through": ["docker", "exec", "-i", called],
-    }
+    # The lease's format: an image with another Sluice is told as such, and asked anew when that of this machine changes.
+    asked = [*INSIDE, "ready", str(file.FORMAT)]
+    through = ["docker", "exec", "-i", called]
+    split = {"kind": "envoy", "folder": FOLDER, "admin": f"{FOLDER}/admin.sock", "route": ROUTE, "through": through}
+    more: dict[str, Any] = {"known": {"url": f"http://{LOOPBACK}:{port}", "split": split}, "ask": asked, "ready": READY, "grace": GRACE}
+    healthy = Healthy(f"{name}-healthy", label=name, container=called, identity=container.id, **more, opts=opts)
     return Front(
         resource=healthy,
-        url=healthy.descriptor.apply(lambda _: f"http://{LOOPBACK}:{port}"),
-        split=healthy.descriptor.apply(lambda _: split),
+        url=healthy.descriptor.apply(lambda found: str(found["url"])),
+        split=healthy.descriptor.apply(lambda found: dict(found["split"])),
     )
 
 

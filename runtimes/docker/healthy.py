@@ -26,7 +26,7 @@ SETTLED = 1.0
 
 
 class HealthyProvider(Provider):
-    """Inputs: `spec`, those of `Healthy` but the secrets as one JSON text, and `secrets`. Output: descriptor (core.version.Version)."""
+    """Inputs: `spec`, those of `Healthy` but the secrets as one JSON text, and `secrets`. Output: descriptor."""
 
     def opened(self, props: Props) -> Props:
         """Unpack `spec`."""
@@ -47,7 +47,7 @@ class HealthyProvider(Provider):
         why = _fault(props, state.restarts if state.runs else 0)
         if why:
             raise RuntimeFailed(f"'{props['name']}' did not start: {why}; {_quoted(props)}")
-        return {"descriptor": props["version"]}
+        return {"descriptor": props["known"]}
 
     def alive(self, props: Props) -> bool:
         """Say whether its main process runs."""
@@ -101,7 +101,7 @@ def _seen(props: Props, lasted: float) -> str:
     if props["ask"]:
         return _asked(props["container"], props["ask"])
     if props["port"]:
-        return answers(props["path"])(int(props["port"]))
+        return answers(props["health"])(int(props["port"]))
     return "" if lasted >= SETTLED else "it has only just begun"
 
 
@@ -134,9 +134,9 @@ def _once(lines: list[str]) -> list[str]:
 
 
 class Healthy(Resource, module="docker", name="Healthy"):
-    """A container that is well. `ask`, a command in it, must end with 0; or else `path` answer on `port` of the loopback; or else it must
-    outlive its first second. `version` is a core.version.Version as data, and the output
-    `descriptor` the same, known from then on. `ready` and `grace` are seconds; `identity` is the container's id: another one is waited for.
+    """A container that is well. `ask`, a command in it, must end with 0; or else `health` answer on `port` of the loopback; or else it must
+    outlive its first second. `known` is what others may know of it, a core.version.Version say, and the output
+    `descriptor` the same from then on. `ready` and `grace` are seconds; `identity` is the container's id: another one is waited for.
     """
 
     descriptor: Output[dict[str, Any]]
@@ -147,9 +147,9 @@ class Healthy(Resource, module="docker", name="Healthy"):
         *,
         container: str,
         identity: Input[str],
-        version: dict[str, Any] | None = None,
+        known: dict[str, Any] | None = None,
         port: int = 0,
-        path: str = "",
+        health: str = "",
         ask: list[str] | None = None,
         secrets: Mapping[str, Input[str]] | None = None,
         ready: float,
@@ -157,8 +157,8 @@ class Healthy(Resource, module="docker", name="Healthy"):
         label: str = "",
         opts: ResourceOptions | None = None,
     ) -> None:
-        spec = {"name": label or name, "container": container, "port": port, "path": path, "ask": ask or []}
-        spec |= {"version": version or {}, "ready": ready, "grace": grace}
+        spec = {"name": label or name, "container": container, "port": port, "health": health, "ask": ask or []}
+        spec |= {"known": known or {}, "ready": ready, "grace": grace}
         hidden: Any = Output.secret({**secrets}) if secrets else {}
         props = {"spec": json.dumps(spec, sort_keys=True), "identity": identity, "secrets": hidden, "descriptor": None}
         super().__init__(HealthyProvider(), name, props, opts)

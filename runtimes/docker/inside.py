@@ -1,6 +1,6 @@
 """What runs inside the front's container: Envoy, the keeper, and whoever tells Envoy of a version. Pulumi is not imported here.
 
-`python -m sluice.runtimes.docker.inside` and one of: `serve`; `ready`; `register NAME HOST PORT`; `unregister NAME`.
+`python -m sluice.runtimes.docker.inside` and one of: `serve`; `ready FORMAT`; `register NAME HOST PORT`; `unregister NAME`.
 """
 
 from __future__ import annotations
@@ -95,8 +95,11 @@ def _escaped(argv: list[str]) -> str:
     return shlex.join(argv).replace("%", "%%")
 
 
-def ready() -> None:
-    """Fail unless Envoy answers, and the keeper is at work and can read what this Sluice tells it."""
+def ready(told: str) -> None:
+    """Fail unless Envoy answers, and the keeper is at work and can read what whoever deploys tells it: the format that is `told`."""
+    if int(told) != file.FORMAT:
+        why = f"the Sluice in this image reads leases of format {file.FORMAT}, and the one that deploys writes {told}"
+        raise RuntimeFailed(f"{why}: build the image with the same one")
     envoy.revision(str(ADMIN), ROUTE)
     if not file.fresh(FOLDER, time.time()) or file.word(FOLDER).get("format") != file.FORMAT:
         raise RuntimeFailed("the keeper gives no sign")

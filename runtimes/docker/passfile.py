@@ -10,16 +10,18 @@ from pulumi.dynamic import Resource
 from sluice.runtimes.process.base import Props, Provider
 from sluice.runtimes.process.folder import Folder
 
+LOOPBACK, USER = "127.0.0.1", "sluice"
+
 
 class PassfileProvider(Provider):
-    """Inputs: name, root, volume, keep. Outputs: passfile, tools."""
+    """Inputs: name, root, volume, keep, host, port, user. Outputs: passfile, tools."""
 
     def start(self, props: Props, olds: Props) -> Props:
         """Make the password before the cluster, so that there is never one that nobody can enter."""
         import secrets
 
         from sluice.core.errors import RuntimeFailed
-        from sluice.runtimes.process.server import USER, tools
+        from sluice.runtimes.process.server import tools
         from sluice.systems import docker, files
 
         passfile, word = _passfile(props), _word(props)
@@ -56,6 +58,10 @@ class Passfile(Resource, module="docker", name="Passfile"):
     passfile: Output[str]
     tools: Output[str]
 
-    def __init__(self, name: str, *, root: Input[str], server: str, volume: str, keep: bool, opts: ResourceOptions | None = None) -> None:
-        props = {"name": server, "root": root, "volume": volume, "keep": keep, "passfile": None, "tools": None}
+    def __init__(
+        self, name: str, *, root: Input[str], server: str, port: int, volume: str, keep: bool, opts: ResourceOptions | None = None
+    ) -> None:
+        # Where the server will be is here for who reads it from state (history.stack).
+        where = {"host": LOOPBACK, "port": port, "user": USER}
+        props = {"name": server, "root": root, "volume": volume, "keep": keep, **where, "passfile": None, "tools": None}
         super().__init__(PassfileProvider(), name, props, opts)

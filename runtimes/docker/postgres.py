@@ -15,9 +15,8 @@ from pulumi import Output, ResourceOptions
 from sluice.core.commands import postgres as say
 from sluice.runtimes.docker.ground import LOOPBACK, Ground
 from sluice.runtimes.docker.healthy import Healthy
-from sluice.runtimes.docker.passfile import Passfile
+from sluice.runtimes.docker.passfile import USER, Passfile
 from sluice.runtimes.port import Store, Text
-from sluice.runtimes.process.server import USER
 
 if TYPE_CHECKING:
     import pulumi_command
@@ -49,7 +48,7 @@ def server(
     import pulumi_docker
 
     port, called, kept = ground.port(name), ground.called(name), ground.called(f"{name}-data")
-    secret = Passfile(f"{name}-password", root=ground.place.root, server=name, volume=kept, keep=keep, opts=opts)
+    secret = Passfile(f"{name}-password", root=ground.place.root, server=name, port=port, volume=kept, keep=keep, opts=opts)
     below = ResourceOptions.merge(opts, ResourceOptions(depends_on=[secret, *ground.after], retain_on_delete=keep))
     volume = pulumi_docker.Volume(f"{name}-data", name=kept, opts=below)
     word = secret.passfile.apply(lambda path: path.removesuffix(".pgpass") + ".password")

@@ -1,0 +1,53 @@
+"""What state has of a stack in containers, for the commands that go back, abort, and tell how it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sluice.core.store import Store
+from sluice.core.version import Version
+from sluice.history.examine import _contained
+from sluice.history.pulumi import Pulumi
+from sluice.history.stack import Stack
+
+SPLIT = {"kind": "envoy", "folder": "/front", "admin": "/front/admin.sock", "route": "front", "through": ["docker", "exec", "-i", "front"]}
+VERSION = Version(service="web", version="1", name="web@1-aa", url="http://127.0.0.1:1", log="docker:w", pidfile="docker:w")
+
+
+def healthy(descriptor: dict[str, Any] | None, **spec: Any) -> dict[str, Any]:
+    """Return a container that is well, as state has it."""
+    outputs = {"spec": json.dumps(spec), "descriptor": descriptor}
+    return {"type": "pulumi-python:dynamic/docker:Healthy", "inputs": {"spec": json.dumps(spec)}, "outputs": outputs}
+
+
+def stack(*resources: dict[str, Any], outputs: dict[str, Any] | None = None) -> Stack:
+    own = {"type": "pulumi:pulumi:Stack", "outputs": outputs or {}}
+    return Stack(Pulumi(Path(), "dev"), "file:///", {"resources": [own, *resources]}, None, [])
+
+
+def test_split():
+    """The splitter's descriptor is what the door's container was found well with."""
+    assert stack(healthy(VERSION.wire()), healthy({"url": "http://127.0.0.1:2", "split": SPLIT})).split == SPLIT
+    assert stack(healthy(VERSION.wire()), healthy({})).split is None
+
+
+def test_running():
+    """The versions are those of containers that serve a service, with their health paths; a door and a database are none."""
+    found = stack(healthy({}, health=""), healthy({"split": SPLIT}), healthy(VERSION.wire(), health="/health")).running
+    assert found == [(VERSION, "/health")]
+
+
+def test_stores():
+    """Databases are asked over the loopback, with the password's file."""
+    where = {"host": "127.0.0.1", "port": 20001, "user": "sluice", "passfile": "/secrets/store.pgpass", "tools": "/tools"}
+    passfile = {"type": "pulumi-python:dynamic/docker:Passfile", "inputs": {"name": "store"}, "outputs": {"name": "store", **where}}
+    found = stack(passfile, outputs={"databases": {"shop": {}}}).stores
+    assert found == {"shop": Store(**where, dbname="shop")}
+
+
+def test_doctor():
+    """Doctor says what it does not look into, and never that it is well."""
+    (one,) = _contained()
+    assert (one.state, one.seen, one.next) == ("unknown", "they run in containers, which doctor does not look into", "docker ps --all")
