@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,20 +28,19 @@ pulumi.log.info(f"this would be {version}")
 
 
 def typed(one: Pulumi, *words: str, answer: str) -> tuple[int, str]:
-    """Run the verb on a terminal, where somebody answers; return its exit code and all that the terminal showed."""
+    """Run the verb on a terminal, where somebody answers its question; return its exit code and all that the terminal showed."""
     master, slave = pty.openpty()
-    child = subprocess.Popen(
-        [str(SLUICE), "release", *words], cwd=one.folder, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-    )
+    streams = {"stdin": slave, "stdout": slave, "stderr": slave}
+    child = subprocess.Popen([str(SLUICE), "release", *words], cwd=one.folder, start_new_session=True, **streams)
     os.close(slave)
-    os.write(master, answer.encode())
-    said = b""
-    try:
-        while part := os.read(master, 4096):
+    said, asked = b"", False
+    with suppress(OSError):  # the last one who writes to it has gone
+        while select.select([master], [], [], 120)[0] and (part := os.read(master, 4096)):
             said += part
-    except OSError:
-        # The last one who writes to it has gone.
-        pass
+            # What is typed while the preview is at work is its own: it reads the terminal too.
+            if b"[y/N]" in said and not asked:
+                asked = True
+                os.write(master, answer.encode())
     os.close(master)
     return child.wait(60), said.decode()
 
