@@ -115,7 +115,8 @@ def show(seen: Stack, made: Plan, told: Orders) -> None:
     target = next((past for past in seen.pasts if past.id == made.target), None)
     # Where nothing is gone back to, a second id would tell of a way.
     way = f" to '{made.target}'" if made.target and made.action is not Action.NOTHING else ""
-    say.lines(f"{made.action.value}: from '{made.failing}'{way}")
+    # Before a first release there is nothing to leave.
+    say.lines(f"{made.action.value}: from '{made.failing}'{way}" if made.failing else made.action.value)
     say.lines(*(f"  because {reason}" for reason in made.reasons), *_services(made), *_steps(made), *_due(seen, made, target))
     say.lines(*(f"  note: {note}" for note in (facts.notes(seen, target) if target else [])))
     say.lines(*(f"  refused: {why}" for why in made.refusals))

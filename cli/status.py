@@ -42,6 +42,7 @@ def facts(seen: Stack, locks: list[str]) -> dict[str, Any]:
         "stack": seen.pulumi.stack,
         "live": live.shown if live else None,
         "configured": seen.configured,
+        "named": seen.config is not None,
         "proven": [one.id for one in seen.records],
         "settled": live is not None and live.id == seen.configured,
         "traffic": traffic(seen),
@@ -102,6 +103,8 @@ def unsettled(found: dict[str, Any]) -> list[str]:
 def _named(found: dict[str, Any]) -> str:
     """Say what config names that is not live, and what comes next."""
     id, live = found["configured"], found["live"]
+    if not found["named"] and not live:
+        return "no release yet: `sluice release VERSION` brings the first one out"
     if id is None:
         mend = f"`sluice abort` writes '{live['id']}' back" if live else "mend it"
         return f"no release that can be read: `pulumi preview` says why, {mend}"

@@ -56,10 +56,12 @@ def test_completion():
 
 def test_unsettled():
     """What config names and is not live is told with the way back that there is; of what is held another line says it."""
-    live = {"settled": False, "live": {"id": "1-a"}, "configured": "2-a", "held": None, "proven": ["1-a"]}
+    live = {"settled": False, "live": {"id": "1-a"}, "configured": "2-a", "named": True, "held": None, "proven": ["1-a"]}
     names = "  config names '2-a', which is not proven: `pulumi up`"
     assert status.unsettled(live) == [f"{names}, or `sluice rollback`"]
     assert status.unsettled(live | {"live": None}) == [names]
+    nothing = live | {"live": None, "configured": None, "named": False}
+    assert status.unsettled(nothing) == ["  config names no release yet: `sluice release VERSION` brings the first one out"]
     assert status.unsettled(live | {"held": {"release": "3-a"}}) == [f"{names}, or `sluice rollback`"]
     assert status.unsettled(live | {"held": {"release": "2-a"}}) == status.unsettled(live | {"settled": True}) == []
 
@@ -132,7 +134,7 @@ def test_status_of_config(configured: str | None, said: str, capsys: pytest.Capt
     from sluice.cli.status import show
 
     found = {"stack": "test", "live": {"id": "1-a", "at": "then"}, "configured": configured, "settled": False, "proven": ["1-a", "0-z"]}
-    found |= {"traffic": {}, "held": None, "watched": None, "ended": None, "last": None, "pending": [], "locks": []}
+    found |= {"named": True, "traffic": {}, "held": None, "watched": None, "ended": None, "last": None, "pending": [], "locks": []}
     show(found)
     assert capsys.readouterr().out.splitlines()[1] == f"  {said}"
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice.cli import ends
+from sluice.cli import ends, options
+from sluice.cli.plan import make, show
 from sluice.cli.rollback import run
 from sluice.core.rollback.database import Action
 from sluice.core.rollback.plan import Plan
@@ -44,3 +45,10 @@ def test_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert [one["nonce"] for one in json.loads(left or "")["permissions"]] == (["other"] if code == 0 else ["other", "mine"])
     said = capsys.readouterr().out
     assert (f"then, as it was for this release alone:\n  {shlex.join(after)}\n" in said) == (code == ends.OPEN)
+
+
+def test_before_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Of a stack that has no release yet there is none to leave, and none is named."""
+    seen = Stack(Pulumi(tmp_path, "prod"), "", {}, None, [])
+    show(seen, make(seen, options.NEWEST.wish), Orders())
+    assert capsys.readouterr().out == "refuse\n  refused: nothing has been proven yet\n"
