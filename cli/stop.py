@@ -6,6 +6,7 @@ import signal
 import time
 from types import FrameType
 
+from sluice.core.clock import steady
 from sluice.core.errors import Interrupted
 
 # How often a wait looks up, in seconds.
@@ -29,6 +30,10 @@ class Patient:
     def now(self) -> float:
         """Return seconds since the epoch."""
         return time.time()
+
+    def steady(self) -> float:
+        """Return seconds that only pass."""
+        return steady()
 
     def wait(self, seconds: float) -> None:
         """Wait in slices, looking up in between."""

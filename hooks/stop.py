@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from sluice.core.clock import steady
 from sluice.core.errors import GONE, TOLD, Interrupted
 from sluice.systems import deployer
 
@@ -53,6 +54,10 @@ class WatchedClock:
     def now(self) -> float:
         """Return seconds since the epoch."""
         return time.time()
+
+    def steady(self) -> float:
+        """Return seconds that only pass."""
+        return steady()
 
     def wait(self, seconds: float) -> None:
         """Wait in slices, looking up in between."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -195,7 +196,8 @@ class Climb:
 
     def _timed(self, check: Check) -> Check:
         """Let a question about logs look back over the same window as those about traffic, and never past the beginning."""
-        return dated(check, max(self.begun, self.clock.now() - WINDOW))
+        # Lines have the machine's time, which may not be the clock's by now.
+        return dated(check, time.time() - min(WINDOW, self.clock.now() - self.begun))
 
     def _again(self, state: State, error: Exception) -> State:
         """Try the way back again, for a while: a full disk or a restarting proxy must not leave traffic on the canary."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from bench.load import Ask, Load
 from sluice.core.check import Check, Limit
+from sluice.core.clock import ManualClock
 from sluice.core.errors import GateFailed, Interrupted, Superseded, Unreachable
 from sluice.core.ladder import Cohort, Ladder, Step
 from sluice.core.rollout import Pair, Rollout
@@ -125,6 +127,18 @@ def test_goes_on_at_its_own_step(front: Front) -> None:
         lines = climb(front, rollout(front, "r2", routes))
 
     assert [line.split(":")[0] for line in lines] == ["10 %", "25 %", "50 %", "100 %"]
+
+
+def test_lines_have_the_machines_time(tmp_path: Path) -> None:
+    """A question about logs looks back over a minute, or to the beginning, in the time that lines have, whatever a clock was told."""
+    clock = ManualClock()
+    plan = Rollout(release="r2", ladder=LADDER, routes=[door("web", "web@1", "web@2")])
+    one = Climb(plan, splits.open({"kind": "envoy", "folder": str(tmp_path), "admin": ""}), clock)
+    check = Check(name="errors", ask="logs.count", of={"path": "x", "pattern": "y"}, limit=Limit(is_="==", value=0))
+    for waited, ago in ((30, 30), (100, 60)):
+        clock.wait(waited)
+        assert one._timed(check).of["since"] == pytest.approx(time.time() - ago, abs=5)
+    assert one._timed(check.model_copy(update={"of": {"since": 1}})).of == {"since": 1}
 
 
 def test_told_to_stop(front: Front) -> None:

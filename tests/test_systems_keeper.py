@@ -326,6 +326,57 @@ def test_a_full_disk_while_held(served: Front):
     assert ended(served) == "canary of r2 failed at 10 %: the hold of 1d at 10 % is over; weight 0, web@1 serves"
 
 
+JUMPS = [3600, -3600, 86400 * 400, -86400 * 400]
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+def test_the_clock_is_set_under_a_deployer(served: Front, jump: float):
+    """Whoever sets the machine's clock, in either direction, takes no traffic from a deployer that gives signs, and gives none that is
+    silent any more time than it has."""
+    clock = ManualClock()
+    keeper = Keeper(served.split, clock)
+    split = attend(served, clock.now())
+    keeper.look()
+    clock.jump(jump)
+    for _ in range(4):
+        keeper.look()
+        split.beat(clock.now())
+        clock.wait(5)
+    assert weight(served) == 25
+    keeper.look()
+    clock.jump(-jump)
+    clock.wait(8.1)
+    keeper.look()
+    assert (weight(served), ended(served)) == (0, "canary of r2: no sign of the deployer within 10s; weight 0")
+
+
+class Set(ManualClock):
+    """A clock on which each wait takes a minute, and that is set to another time at one of them."""
+
+    def __init__(self, jump: float) -> None:
+        super().__init__()
+        self.jumps = {100: jump}
+        self.waits = 0
+
+    def wait(self, seconds: float) -> None:
+        super().wait(max(seconds, 60))
+        self.waits += 1
+        self.jump(self.jumps.get(self.waits, 0))
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+def test_the_clock_is_set_while_held(served: Front, jump: float):
+    """A hold of four hours lasts four hours, whatever the machine's clock is set to on the way; the journal has the machine's time."""
+    clock = Set(jump)
+    keep(served, clock.now(), seconds=14400)
+    Keeper(served.split, clock).look()
+    assert 14400 <= clock.steady() < 14400 + 600
+    assert (weight(served), serving(served)) == (0, {"web@1"})
+    assert ended(served) == "canary of r2 failed at 10 %: the hold of 4h at 10 % is over; weight 0, web@1 serves"
+    last = journal.read(served.folder / "journal.jsonl")[0][-1]
+    assert abs(last.at.timestamp() - clock.now()) < 300
+
+
 # a release is held
 
 
@@ -460,10 +511,8 @@ def test_the_proxy_restarts_while_held(served: Front):
     clock = ManualClock()
     keep(served, clock.now())
     served.kill("envoy")
-    keeper = Keeper(served.split, clock)
-    keeper.clock = Leaping()
     with pytest.raises(Unreachable, match="does not answer"):
-        keeper.look()
+        Keeper(served.split, Leaping()).look()
     assert weight(served) == 0
     served.start()
     assert serving(served) == {"web@1"}

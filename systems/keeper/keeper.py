@@ -13,6 +13,7 @@ from sluice.core.clock import Clock
 from sluice.core.errors import Interrupted, SluiceError, Superseded, Unreachable
 from sluice.systems import splits
 from sluice.systems.keeper import file
+from sluice.systems.keeper.level import Level
 
 if TYPE_CHECKING:
     from sluice.core.lease import Lease, Seen
@@ -36,6 +37,7 @@ class Keeper:
         # What its word says that it judges, and whether that could be written.
         self.judges, self.written = "", False
         self.diary: Diary | None = None
+        self.level = Level(clock)
         self._say()
 
     def run(self) -> None:
@@ -58,8 +60,8 @@ class Keeper:
             return
         from sluice.core.lease import Act, decide
 
-        seen = self._open().seen()
-        act, why = decide(seen, self.clock.now())
+        seen = self.level.see(self._open().seen())
+        act, why = decide(seen, self.level.now())
         if seen.lease and seen.lease.owner == self.over[0]:
             self._back(seen, self.over[1])
         elif act is Act.BACK:
@@ -89,8 +91,10 @@ class Keeper:
         assert lease.hold
         self._say(lease.owner)
         try:
-            rollout = Rollout.read(lease.rollout)
-            Climb(rollout, self._as(lease), Watched(self, lease), tape=Tape(rollout, self._writes(lease))).keep(lease.hold.weight)
+            rollout, diary = Rollout.read(lease.rollout), self._writes(lease)
+            # Others write in the machine's time.
+            tape = Tape(rollout, lambda at, *said: diary(at + self.level.moved, *said))
+            Climb(rollout, self._as(lease), Watched(self, lease), tape=tape).keep(lease.hold.weight)
         except Superseded:
             return
         except Exception as error:
@@ -178,15 +182,19 @@ class Keeper:
 
 
 class Watched:
-    """A keeper's clock while it judges: its waits end with Superseded when the lease is another one, and with Interrupted, once, when it
-    has ended."""
+    """A keeper's clock while it judges, in the time of the lease: its waits end with Superseded when the lease is another one, and with
+    Interrupted, once, when it has ended."""
 
     def __init__(self, keeper: Keeper, lease: Lease) -> None:
         self.keeper, self.lease, self.told = keeper, lease, False
 
     def now(self) -> float:
-        """Return seconds since the epoch."""
-        return self.keeper.clock.now()
+        """Return seconds since the epoch, as the lease counts them."""
+        return self.keeper.level.now()
+
+    def steady(self) -> float:
+        """Return seconds that only pass."""
+        return self.keeper.clock.steady()
 
     def wait(self, seconds: float) -> None:
         """Wait, looking up in between."""
@@ -208,7 +216,7 @@ class Watched:
     def _why(self) -> str:
         from sluice.core.lease import Act, decide
 
-        seen = splits.open(self.keeper.descriptor).seen()
+        seen = self.keeper.level.see(splits.open(self.keeper.descriptor).seen())
         if seen.lease != self.lease:
             raise Superseded("the keeper has another plan now")
         act, why = decide(seen, self.now())
