@@ -24,12 +24,13 @@ def until(
     """Ask at once and then every `poll` seconds; return the first answer that is enough, else the last one.
 
     `deadline` in seconds from now. The last question is put at the deadline itself, unless one is still being answered then:
-    a deadline of 0 asks once, and an answer that takes long may come late. Whatever `ask` and the clock raise ends the wait.
+    a deadline of 0 asks once, and an answer that takes long may come late. Whatever `ask` and the clock raise ends the wait;
+    whoever sets the machine's clock does not.
     """
-    end = clock.now() + deadline
+    end = clock.steady() + deadline
     while True:
-        asked = clock.now()
+        asked = clock.steady()
         answer = ask()
-        if enough(answer) or clock.now() >= end:
+        if enough(answer) or clock.steady() >= end:
             return answer
-        clock.wait(min(asked + poll, end) - clock.now())
+        clock.wait(min(asked + poll, end) - clock.steady())

@@ -59,7 +59,7 @@ class Climb:
         self.lines: list[str] = []
         self.hold: Hold | None = None
         self.keeping = False
-        self.begun = clock.now()
+        self.begun = clock.steady()
         self.stuck = 0.0
 
     def run(self) -> list[str]:
@@ -155,7 +155,7 @@ class Climb:
 
     def _judged(self, state: State) -> State:
         self.clock.wait(self.rollout.poll)
-        if not self.keeping and self.clock.now() - self.begun > self.rollout.deadline:
+        if not self.keeping and self.clock.steady() - self.begun > self.rollout.deadline:
             return advance(state, Abort(f"not at the top within {self.rollout.deadline:.0f} s"))
         if self.keeping and not self.split.get().weight:
             # By the deployer that has handed it over, and died before it could put the lease away.
@@ -197,11 +197,11 @@ class Climb:
     def _timed(self, check: Check) -> Check:
         """Let a question about logs look back over the same window as those about traffic, and never past the beginning."""
         # Lines have the machine's time, which may not be the clock's by now.
-        return dated(check, time.time() - min(WINDOW, self.clock.now() - self.begun))
+        return dated(check, time.time() - min(WINDOW, self.clock.steady() - self.begun))
 
     def _again(self, state: State, error: Exception) -> State:
         """Try the way back again, for a while: a full disk or a restarting proxy must not leave traffic on the canary."""
-        now = self.clock.now()
+        now = self.clock.steady()
         self.stuck = self.stuck or now
         if now - self.stuck > STUBBORN:
             what = f"canary of {self.rollout.release}: {state.why}; AND THE WAY BACK FAILED: {error}"

@@ -62,3 +62,16 @@ def test_interrupted():
 
     with pytest.raises(InterruptedError, match="told to stop"):
         until(lambda: 0, lambda _: False, clock=Alarm(), deadline=10)
+
+
+@pytest.mark.parametrize("jump", [3600, -3600])
+def test_the_clock_is_set(jump: float) -> None:
+    """Whoever sets the machine's clock neither ends a wait nor makes it longer."""
+    clock, asked = ManualClock(), []
+
+    def ask() -> None:
+        asked.append(clock.steady())
+        clock.jump(jump)
+
+    until(ask, lambda _: False, clock=clock, deadline=10, poll=5)
+    assert asked == [0, 5, 10]
