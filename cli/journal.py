@@ -50,9 +50,10 @@ def _end(seen: Stack, moment: Moment, event: Happened, text: str, release: str, 
 
 def back(seen: Stack, made: Plan, why: str = "", *, symptoms: Sequence[str] = (), severity: str | None = None) -> None:
     """Write down that a plan to go back is run, and why: in somebody's words, else in the plan's. `severity` and `symptoms` are what they
-    said that they see."""
+    said that they see; the plan's own is its `level`, from which its deadline is known to whoever else looks."""
     from sluice.core.moment import Moment
 
     said = {"symptoms": list(symptoms), "severity": made.severity.value if made.severity else None} if symptoms or severity else {}
+    said |= {"level": made.severity.value} if made.severity else {}
     reason = why or "; ".join(made.reasons)
     note(seen, Moment.ROLLBACK, reason, release=made.target or "", failing=made.failing, action=made.action.value, **said)

@@ -47,6 +47,7 @@ def facts(seen: Stack, locks: list[str]) -> dict[str, Any]:
         "settled": live is not None and live.id == seen.configured,
         "traffic": traffic(seen),
         **lease(seen),
+        "deadline": deadline(seen),
         "last": {"kind": last.kind, "outcome": last.outcome.value, "ended": last.ended} if last else None,
         "pending": seen.pending,
         "locks": locks,
@@ -64,6 +65,19 @@ def traffic(seen: Stack) -> dict[str, dict[str, int]] | None:
     except Unreachable:
         return None
     return {f"{route.service} {route.prefix}": share.weights(route) for route in share.routes} if share else None
+
+
+def deadline(seen: Stack) -> dict[str, Any] | None:
+    """Return how much time a way back that is under way has left, in seconds; None where none is, or its severity leaves all there is."""
+    import time
+
+    from sluice.history import journal
+
+    now, found = time.time(), journal.deadline(seen)
+    if found is None:
+        return None
+    left = max(0.0, found.begun + found.within - now)
+    return {"severity": found.severity.value, "within": found.within, "left": left, "text": found.left(now)}
 
 
 def lease(seen: Stack) -> dict[str, Any]:
@@ -85,6 +99,8 @@ def show(found: dict[str, Any]) -> None:
     live = found["live"]
     say.lines(f"{found['stack']}: " + (f"'{live['id']}' is live and proven since {live['at']}" if live else "nothing is proven yet"))
     say.lines(*unsettled(found), *moved(found["traffic"]), *kept(found))
+    if due := found["deadline"]:
+        say.lines(f"  goes back; {due['text']}")
     if last := found["last"]:
         say.lines(f"  last {last['kind']} {last['outcome']}, {say.when(last['ended'])}")
     if found["pending"]:

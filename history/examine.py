@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as rest
@@ -157,8 +158,15 @@ def _stack(scene: Scene) -> list[Question]:
         Question(stack.STACK, "lock", lambda: stack.lock(scene.locks, cancel)),
         Question(stack.STACK, "operations", lambda: stack.pending(seen.pending, seen.remembered, clear, busy=scene.busy)),
         Question(stack.STACK, "release", lambda: [stack.release(seen.configured, live, scene.held, busy=scene.busy)]),
+        Question(stack.STACK, "way back", partial(_back, scene)),
         Question(stack.STACK, "variables", lambda: _variables(scene)),
     ]
+
+
+def _back(scene: Scene) -> list[Finding]:
+    from sluice.history.journal import deadline
+
+    return stack.back(deadline(scene.seen), scene.seen.configured, time.time(), busy=scene.busy)
 
 
 def _variables(scene: Scene) -> list[Finding]:

@@ -130,13 +130,13 @@ def test_no_release(version: str, kind: str | None, why: str):
     ],
 )
 def test_status_of_config(configured: str | None, said: str, capsys: pytest.CaptureFixture[str]):
-    """Status says what config names beside what is live, and what comes next."""
+    """Status says what config names beside what is live, and what comes next; while it is gone back, how much time is left for that."""
     from sluice.cli.status import show
 
     found = {"stack": "test", "live": {"id": "1-a", "at": "then"}, "configured": configured, "settled": False, "proven": ["1-a", "0-z"]}
     found |= {"named": True, "traffic": {}, "held": None, "watched": None, "ended": None, "last": None, "pending": [], "locks": []}
-    show(found)
-    assert capsys.readouterr().out.splitlines()[1] == f"  {said}"
+    show(found | {"deadline": {"text": "P1: 13m of 15m left"}})
+    assert capsys.readouterr().out.splitlines()[1:] == [f"  {said}", "  goes back; P1: 13m of 15m left"]
 
 
 def test_verbs_are_the_apps():

@@ -9,7 +9,10 @@ import pytest
 from sluice.core.diagnosis import stack
 from sluice.core.diagnosis.finding import Finding, State
 from sluice.core.diagnosis.stack import Answer
+from sluice.core.rollback.deadline import Deadline
+from sluice.core.rollback.symptom import Severity
 
+OVER = "way back: to '1-a', P0: it has taken longer than 3m, expected that it is live"
 URL = "http://127.0.0.1:20001/health"
 CANCEL = "pulumi cancel --yes --stack test"
 CLEAR = "pulumi refresh --clear-pending-creates --skip-preview --yes --stack prod"
@@ -62,6 +65,20 @@ def test_release(configured: str, live: str | None, busy: bool, state: str, text
     """What config names and what is proven may differ only while an update runs."""
     found = stack.release(configured, live, busy=busy)
     assert (found.state.value, found.seen) == (state, text)
+
+
+@pytest.mark.parametrize(
+    ("now", "busy", "told"),
+    [
+        (190, True, ("ok", "way back: to '1-a', P0: 1m30s of 3m left")),
+        (281, True, ("problem", f"{OVER}: its update is still at work; run: sluice status --watch")),
+        (281, False, ("problem", f"{OVER}: its update has failed, or was killed: what was live serves; run: pulumi up")),
+    ],
+)
+def test_way_back(now: float, busy: bool, told: tuple[str, str]):
+    """A way back that takes longer than its severity leaves is a problem, whoever has begun it; what helps depends on its update."""
+    assert seen(stack.back(Deadline(severity=Severity.P0, within=180, begun=100), "1-a", now, busy=busy)) == [told]
+    assert stack.back(None, "1-a", now, busy=busy) == []
 
 
 def test_held():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -317,3 +318,27 @@ def test_migrations():
         folder = engine.folder
         engine.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_deadline(engine: Engine):
+    """How much time a way back has is known to whoever looks, also after its update has failed, and no more once it is over."""
+    engine.release("1.0", web={"FAIL_FILE": str(engine.fault)})
+    assert engine.up().ok
+    with engine.load():
+        engine.release("1.1")
+        assert engine.up().ok
+        assert told(engine, "status")["deadline"] is None
+        # Out of its window it climbs like any other, and is seen to fail.
+        engine.rollout(window="0s")
+        engine.fault.touch()
+        back = sluice(engine, "rollback", "--to", "1.0", "--severity", "P1", "--yes")
+    assert (back.code, "P1: 15m of 15m left" in back.out, engine.live) == (ends.OPEN, True, "1.1"), back.out
+    due = told(engine, "status")["deadline"]
+    assert (due["severity"], due["within"], 0 < due["left"] < 900) == ("P1", 900, True)
+    assert f"  goes back; {due['text'].partition(':')[0]}: " in sluice(engine, "status").out
+    (way,) = [one for one in json.loads(sluice(engine, "doctor", "--json").out) if one["what"] == "way back"]
+    assert (way["state"], way["seen"].startswith("to '1.0-")) == ("ok", True)
+    engine.fault.unlink()
+    with engine.load():
+        assert engine.up().ok
+    assert (engine.live, told(engine, "status")["deadline"]) == ("1.0", None)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice.core.diagnosis.finding import Finding, State, fine, unknown
+from sluice.core.rollback.deadline import Deadline
 
 STACK, SERVICES = "stack", "services"
 UP = "pulumi up"
@@ -56,6 +57,18 @@ def release(configured: str | None, live: str | None, held: str = "", *, busy: b
     cause = "its update has not run, or has failed: what was live serves"
     told = {"seen": f"config names '{configured}'", "expected": f"'{live}', which is proven", "cause": cause, "next": "sluice plan"}
     return Finding(area=STACK, what="release", state=State.WARNING, **told)
+
+
+def back(deadline: Deadline | None, configured: str | None, now: float, *, busy: bool) -> list[Finding]:
+    """Judge whether a way back that somebody has asked for is over in the time that its severity leaves; `now` is since the epoch."""
+    if deadline is None:
+        return []
+    what, seen = "way back", f"to '{configured}', {deadline.left(now)}"
+    if not deadline.late(now):
+        return [fine(STACK, what, seen)]
+    cause = "its update is still at work" if busy else "its update has failed, or was killed: what was live serves"
+    told = {"seen": seen, "expected": "that it is live", "cause": cause, "next": "sluice status --watch" if busy else UP}
+    return [Finding(area=STACK, what=what, state=State.PROBLEM, **told)]
 
 
 def traffic(doors: Mapping[str, Mapping[str, int]], proven: Sequence[str], *, busy: bool) -> list[Finding]:

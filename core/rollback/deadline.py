@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from sluice.core.journal import Event, Happened
+from sluice.core.moment import Moment
+from sluice.core.record import Record
 from sluice.core.rollback.symptom import Severity
 from sluice.core.settings.duration import text
 from sluice.core.value import Value
@@ -39,3 +44,16 @@ class Deadline(Value):
     def over(self) -> str:
         """Say that it is over."""
         return f"{self.severity.value}: it has taken longer than {text(self.within)}"
+
+
+def due(events: Sequence[Event], configured: str | None, live: Record | None) -> Deadline | None:
+    """Return the deadline of a way back that somebody has asked for and that has not come to its end, by the lines of the journal; None
+    where there is none, or its severity leaves all the time there is. Seconds are those since the epoch."""
+    asked = next((one for one in reversed(events) if one.moment is Moment.ROLLBACK and one.event is Happened.ASKED), None)
+    if asked is None or live is None or asked.release != configured:
+        return None
+    # It is over once its release is live, and whatever was proven since has ended it.
+    if live.id == asked.release or live.at > asked.at:
+        return None
+    level = next((one for one in Severity if one.value == asked.figures.get("level")), None)
+    return Deadline.of(level, asked.at.timestamp())
