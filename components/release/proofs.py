@@ -35,9 +35,10 @@ def well(on: Scope, versions: Versions) -> Gate:
 def again(on: Scope, versions: Versions, data: Data) -> pulumi.Output[list[dict[str, Any]]]:
     """Return what they are asked once more where a database may be another one now, or has ended their sessions: also those of a settled
     release."""
-    running = versions.running(on.plan.target)
-    asked = pulumi.Output.from_input(True) if on.instructions else data.left if data.server else pulumi.Output.from_input(False)
-    return asked.apply(lambda yes: running.apply(lambda found: _health(on, found)) if yes else [])
+    if not on.instructions and not data.server:
+        return pulumi.Output.from_input([])
+    asked = pulumi.Output.from_input(True) if on.instructions else data.left
+    return asked.apply(lambda yes: versions.running(on.plan.target).apply(lambda found: _health(on, found)) if yes else [])
 
 
 def _health(on: Scope, found: Mapping[str, Any]) -> list[dict[str, Any]]:
