@@ -71,9 +71,9 @@ def deadline(seen: Stack) -> dict[str, Any] | None:
     """Return how much time a way back that is under way has left, in seconds; None where none is, or its severity leaves all there is."""
     import time
 
-    from sluice.history import journal
+    from sluice.history import due
 
-    now, found = time.time(), journal.deadline(seen)
+    now, found = time.time(), due.deadline(seen)
     if found is None:
         return None
     left = max(0.0, found.begun + found.within - now)

@@ -164,7 +164,7 @@ def _stack(scene: Scene) -> list[Question]:
 
 
 def _back(scene: Scene) -> list[Finding]:
-    from sluice.history.journal import deadline
+    from sluice.history.due import deadline
 
     return stack.back(deadline(scene.seen), scene.seen.configured, time.time(), busy=scene.busy)
 

@@ -17,7 +17,6 @@ from sluice.core.report.lines import attempts
 from sluice.core.report.report import Known
 from sluice.core.report.word import when
 from sluice.core.rollback.block import data
-from sluice.core.rollback.deadline import Deadline, due
 from sluice.core.settings.approval import Given
 from sluice.core.settings.parse import draft
 from sluice.core.settings.rollout import Rollout
@@ -83,18 +82,6 @@ def tried(seen: Stack) -> Attempt | None:
         return None
     mine = [one for one in events if one.release == seen.configured and int(one.at.timestamp()) >= last.begun]
     return next(reversed(attempts(mine, seen.updates)), None)
-
-
-def deadline(seen: Stack) -> Deadline | None:
-    """Return the deadline of a way back that is under way, whoever has begun it; None where there is none, or nobody knows."""
-    path = seen.outputs.get("journal")
-    if not path:
-        return None
-    try:
-        events, _ = journal.read(Path(path))
-    except Unreachable:
-        return None
-    return due(events, seen.configured, seen.live)
 
 
 def _kept(seen: Stack) -> list[str]:
