@@ -8,15 +8,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
 from sluice.components import Alembic, Stack, facts
 from sluice.core.plan import Plan, plan
 from sluice.core.record import Record
-from sluice.core.settings import Leave, parse
+from sluice.core.settings import Ask, Leave, parse
 from sluice.core.spec import Spec
+from sluice.core.store import Store
 from sluice.systems import migrations
 from tests.fixtures.alembic import ITEMS, add, tree
+from tests.fixtures.mock import World
+from tests.test_hooks_backup import props
 
 NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)  # a Thursday
 ONE, TWO = "1" * 64, "2" * 64
@@ -104,6 +108,25 @@ def test_no_backup():
     assert lines(stack(permissions=[other, permission], approvals=approvals)) == [
         f"backup: 'Ada' lets '{id}' go without a backup, and this stack is production: its releases are approved by 'manager'; run: "
         "pulumi config rm --path 'sluice:rollout.permissions[1].skip' --stack stack"
+    ]
+
+
+@pytest.mark.embedded
+def test_no_backup_of_what_is_pending(store: Store, tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch):
+    """Preview says that a release with statements to run will be refused, where somebody lets it go without its backup."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+
+    def program() -> None:
+        release = pulumi.ComponentResource("test:index:Release", "r")
+        wires, ask = props(store, tmp_path)["databases"], Ask(release="r1", stack="test")
+        for skip in ("", "Ada"):
+            facts.explain(wires, str(tmp_path / "backups"), {}, release, when="always", ask=ask, skip=skip)
+
+    world.run(program)
+    why = f"{store.dbname}: has statements to run, and 'Ada' lets this release go without a backup, which only one without them can do"
+    assert said == [
+        f"as things are now, `pulumi up` will refuse this release:\n  - {why}: take skip out of sluice:rollout.permissions",
     ]
 
 
