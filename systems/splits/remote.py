@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sluice.core.split import Route, Share
     from sluice.core.version import Version
 
-# To start there takes half a second; the rest is a busy machine.
-ANSWER = 20.0
+# An answer takes milliseconds; to start there, half a second. The rest is a busy machine, on which a start is many processes.
+ANSWER, START = 20.0, 60.0
 BLOCK = 65536
 
 Json = dict[str, Any]
@@ -48,6 +48,7 @@ class Line:
         """Return the answer; Unreachable when there is none within `timeout` seconds."""
         with self.lock:
             try:
+                timeout += 0.0 if self.child else START
                 child = self.child or self._start()
                 assert child.stdin
                 child.stdin.write(text.encode() + b"\n")

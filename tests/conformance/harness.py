@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Protocol
 
 import psutil
@@ -168,6 +169,10 @@ class DockerHarness(ProcessHarness):
     name = "docker"
     kinds = ("front", "keeper", "store", "web@1.0")
     holders: set[str] = set()
+
+    def __init__(self, stack: str = "one", home: Path | None = None) -> None:
+        # Whoever else runs these tests has the same engine.
+        super().__init__(f"{stack}-{token_hex(2)}", home)
 
     def given(self) -> dict[str, str]:
         """See above."""

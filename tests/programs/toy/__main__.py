@@ -4,7 +4,6 @@ from pathlib import Path
 
 import tests.toy
 from sluice.components import Release, ReleaseArgs, ServiceArgs, program
-from sluice.runtimes.process.runtime import Process
 
 
 def service(name):
@@ -13,7 +12,7 @@ def service(name):
 
 
 def declare(stack):
-    return Release("toy", ReleaseArgs(services=[service("web"), service("api")]), stack=stack, runtime=Process()).outputs
+    return Release("toy", ReleaseArgs(services=[service("web"), service("api")]), stack=stack, runtime=stack.runtime()).outputs
 
 
 program(declare, services={"web", "api"})
