@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import sys
 import time
@@ -187,3 +188,12 @@ def test_layers(songnodes: Songnodes, cluster: dict[str, Any]):
         "requests that stay in Bronze: 0",
         "tracks in Gold that differ from Bronze 1 != 0",
     ]
+
+
+def test_grafana():
+    """A Grafana that runs is well by its own word, and the check passes."""
+    url = os.environ.get("SLUICE_TEST_GRAFANA")
+    if not url:
+        pytest.skip("no Grafana here: set SLUICE_TEST_GRAFANA to the URL of one that runs")
+    (check,) = monitored(Around(redis="", grafana=url))
+    assert ask.verdict(check).outcome is Outcome.PASSED
