@@ -29,6 +29,8 @@ def test_nothing_required():
         "ports_free": [],
         "variables": [],
         "executables": [],
+        "servers": {},
+        "committed": {},
     }
     with pytest.raises(ValidationError):
         Requirement(memory_free_bytes=-1)
