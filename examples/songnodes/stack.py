@@ -35,7 +35,7 @@ MEMORY = 512 * 2**20
 # The longest request takes 10 s.
 GRACE = 12.0
 # A few connections and a table to read: what takes longer is ill.
-READY = 10.0
+READY = 15.0
 # Facts that must have a source: as many as the waterfall is seeded with.
 FACTS = 6
 # "Wait for circuit breaker auto-reset (30s-5min)", and "no errors in logs for 30 minutes".
