@@ -25,11 +25,13 @@ def silent() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+@pytest.mark.embedded
 def test_redis(redis: str):
     """A Redis answers, whatever database its URL names."""
     assert told(redis) == []
 
 
+@pytest.mark.embedded
 def test_rabbitmq(rabbitmq: str):
     """A broker answers without a login; one of another kind does not pass for it."""
     parts = urlsplit(rabbitmq)
