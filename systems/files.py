@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +16,12 @@ from typing import Any
 from sluice.core.errors import Unreachable
 from sluice.core.question import Question, expect
 from sluice.core.reading import NoData, Number, Reading
+from sluice.systems import holder
 
 # Readable by all: the callers with a secret say 0o600.
 MODE = 0o644
+# How long to wait for a lock, in seconds: starts of programs hold one for seconds, and queue. How often to try, too.
+LIMIT, POLL = 60.0, 0.01
 # What running or checking out code leaves beside it, and what is no part of what runs.
 LITTER = ("__pycache__", ".git")
 QUESTIONS = {
@@ -63,11 +67,23 @@ def sync(folder: Path) -> None:
 
 
 @contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file until the block ends, or the process does; waits for whoever has it."""
+def lock(path: Path, *, limit: float = LIMIT) -> Iterator[None]:
+    """Hold an exclusive lock on a file until the block ends, or the process does. Unreachable where whoever has it keeps it for `limit`
+    seconds."""
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _take(file.fileno(), path, limit)
         yield
+
+
+def _take(handle: int, path: Path, limit: float) -> None:
+    end = time.monotonic() + limit
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise Unreachable(f"'{path}' was not free within {limit:g} s: {holder.said(handle, path)}") from None
+        time.sleep(POLL)
 
 
 def read(path: Path) -> Any:
@@ -156,8 +172,6 @@ def ask(question: str, of: dict[str, Any], timeout: float) -> Reading:
     `files.age`: seconds since it was last changed; `files.size`: its bytes; `files.free`: bytes free for a normal user
     on its file system. A path that is not there is no data.
     """
-    import time
-
     expect(question, of, QUESTIONS)
     path = Path(of["path"])
     try:

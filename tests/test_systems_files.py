@@ -8,6 +8,7 @@ import pytest
 from sluice.core.errors import Unreachable
 from sluice.core.reading import NoData, Number
 from sluice.systems import files
+from tests.fixtures.grip import held
 
 
 def test_write(tmp_path):
@@ -46,6 +47,17 @@ def test_lock(tmp_path):
     for thread in threads:
         thread.join()
     assert files.read(path) == 80
+
+
+def test_lock_that_stays(tmp_path):
+    """Who does not let go is named after a while, and nothing of the block has run; once it has, the lock is there."""
+    path = tmp_path / "lock"
+    with held(path) as pid, pytest.raises(Unreachable) as error, files.lock(path, limit=0.1):
+        raise AssertionError("it ran without the lock")
+    ways = f"`kill -CONT {pid}` lets it go on, `kill -9 {pid}` ends it; then try again"
+    assert str(error.value) == f"'{path}' was not free within 0.1 s: pid {pid} holds it, and is stopped: {ways}"
+    with files.lock(path, limit=0.1):
+        pass
 
 
 def test_read(tmp_path):

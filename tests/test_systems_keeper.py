@@ -23,10 +23,12 @@ from sluice.core.rollout import Pair, Rollout
 from sluice.core.split import Route
 from sluice.systems import journal, splits
 from sluice.systems.keeper import file
-from sluice.systems.keeper.keeper import Keeper
+from sluice.systems.keeper.keeper import Keeper, Watched
+from sluice.systems.splits import envoy
 from sluice.systems.splits.envoy import EnvoySplit
 from sluice.systems.splits.port import Split
 from tests.fixtures.front import Front, wait
+from tests.fixtures.grip import held
 from tests.fixtures.web import Web
 from tests.test_systems_splits import full
 
@@ -151,6 +153,25 @@ def test_a_silent_deployer_loses_the_traffic(served: Front):
     assert lines(served) == [("shifted", "0 %"), ("aborted", "canary of r2: no sign of the deployer within 10s; weight 0")]
     assert noted(served) is True
     assert splits.open(served.split).seen().lease is None
+
+
+def test_somebody_does_not_let_go(served: Front, monkeypatch: pytest.MonkeyPatch):
+    """While a stopped process has the lock the keeper leaves all as it is, and takes the traffic back at the first look after that; a step
+    that it judges does not end for it."""
+    monkeypatch.setattr(envoy, "LIMIT", 0.1)
+    clock = ManualClock()
+    keeper = Keeper(served.split, clock)
+    attend(served, clock.now())
+    clock.wait(60)
+    lease = splits.open(served.split).seen().lease
+    assert lease
+    with held(Path(served.split["folder"]) / "split.lock"):
+        with pytest.raises(Unreachable, match="was not free within"):
+            keeper.look()
+        Watched(keeper, lease).wait(0)
+        assert weight(served) == 25
+    keeper.look()
+    assert weight(served) == 0
 
 
 def test_a_deployer_that_comes_back_to_life_writes_nothing(served: Front):

@@ -13,7 +13,9 @@ from sluice.core.lease import Act, Hold, Lease, Seen, decide
 from sluice.core.split import Route, Share
 from sluice.systems import files, splits
 from sluice.systems.keeper import file
+from sluice.systems.splits import envoy
 from sluice.systems.splits.port import Split
+from tests.fixtures.grip import held
 
 BOTH = Route(service="web", prefix="/web/", live="web@1", canary="web@2")
 LIVE = BOTH.model_copy(update={"canary": None})
@@ -184,3 +186,29 @@ def test_nobody_can_look(folder: dict[str, Any]):
     there = splits.open({**folder, "folder": "/nowhere"})
     assert there.seen() == Seen(broken="'/nowhere' cannot be looked at (No such file or directory)")
     assert not there.kept(NOW)
+
+
+def test_somebody_does_not_let_go(folder: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    """A process that is stopped while it writes blocks nobody for good: whoever looks, writes or aborts is told who it is. Nothing is
+    written, and all of it goes on once it has let go."""
+    monkeypatch.setattr(envoy, "LIMIT", 0.1)
+    split = attended(folder)
+    before = split.seen()
+    calls = [
+        split.seen,
+        split.drop,
+        lambda: split.set(0),
+        lambda: split.hold(lease(split)),
+        lambda: splits.restore(folder, splits.ORDERED, anew=True),
+    ]
+    with held(Path(folder["folder"]) / "split.lock") as pid:
+        for call in calls:
+            with pytest.raises(Unreachable, match=rf"split.lock' was not free within 0.1 s: pid {pid} holds it, and is stopped: "):
+                call()
+    assert split.seen() == before
+    assert split.set(0).weight == 0
+
+
+def test_the_wait_is_shorter_than_a_keepers_silence():
+    """A keeper that waits for the lock gives its sign before anybody takes it for dead."""
+    assert envoy.LIMIT < file.FRESH

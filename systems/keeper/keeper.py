@@ -216,7 +216,11 @@ class Watched:
     def _why(self) -> str:
         from sluice.core.lease import Act, decide
 
-        seen = self.keeper.level.see(splits.open(self.keeper.descriptor).seen())
+        try:
+            seen = self.keeper.level.see(splits.open(self.keeper.descriptor).seen())
+        except Unreachable:
+            # Somebody has the lock and does not let go: no reason to end a step, and nobody could write that it has ended.
+            return ""
         if seen.lease != self.lease:
             raise Superseded("the keeper has another plan now")
         act, why = decide(seen, self.now())

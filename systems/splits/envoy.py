@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sluice.core.version import Version
 
 T = TypeVar("T")
+# How long to wait for the others, in seconds. They need milliseconds, and the keeper has to give its sign meanwhile (keeper.file.FRESH).
+LIMIT = 5.0
 
 
 def look(folder: str) -> Share:
@@ -195,8 +197,8 @@ class EnvoySplit:
         return envoy.figures(self.admin, [version.name for version in versions])
 
     def _lock(self) -> AbstractContextManager[None]:
-        """Make reading, checking and replacing one step for every other deployer."""
-        return files.lock(Path(self.folder) / "split.lock")
+        """Make reading, checking and replacing one step for every other deployer; Unreachable where one of them does not let go."""
+        return files.lock(Path(self.folder) / "split.lock", limit=LIMIT)
 
     def _seen(self) -> Share:
         """Return the share, an empty one where the file cannot be read: whoever takes over replaces it."""

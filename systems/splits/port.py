@@ -42,7 +42,10 @@ class Split(Protocol):
         """Write the weight, if still the owner (else Superseded). Returns before it is applied; the same call twice is harmless."""
 
     def seen(self) -> Seen:
-        """Return share, lease, and the owner's last sign, as of one moment. Raises nothing: what cannot be read is part of the answer."""
+        """Return share, lease, and the owner's last sign, as of one moment. What cannot be read is part of the answer.
+
+        Unreachable only where another process does not let anybody look.
+        """
 
     def hold(self, lease: Lease) -> None:
         """Put another lease in the place of this owner's, if still the owner (else Superseded)."""
