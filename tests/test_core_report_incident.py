@@ -74,6 +74,15 @@ def test_gone_back_from_without_a_word():
     assert severity(attempts(good(), [])[0], silent) == (Severity.P2, "nobody said how bad it was: `sluice rollback --severity` does")
 
 
+def test_told_to_stop():
+    """A canary that somebody ended while all was well has nothing against it; what it had failed by then counts."""
+    why = "GateFailed: canary of 1.2.0-8cbcf7 failed at 10 %: told to stop; weight 0, content@1.1.0-aa11 serves"
+    ended = failed().model_copy(update={"why": why})
+    assert severity(ended, None) == (Severity.P1, "12.0 % of the requests failed (runbook 004, severity levels)")
+    well = ended.model_copy(update={"tables": [], "impact": Impact()})
+    assert severity(well, None) == (Severity.P3, "it was ended, and nothing that was seen is in the matrix")
+
+
 def test_gone_back_from_by_itself():
     """A failed release that the command went back from by itself is still what its failure says, and due by that."""
     by_itself = back(bad()[0].release)[0].model_copy(update={"figures": {}})

@@ -82,8 +82,11 @@ def severity(attempt: Attempt, left: Event | None) -> tuple[Severity, str]:
     """Return how bad it was, and by which rule: what people say counts before what was seen."""
     if left and (said := LEVELS.get(str(left.figures.get("severity")))):
         return said, f"as {left.actor.user} said"
-    nobody = Severity.P2, "nobody said how bad it was: `sluice rollback --severity` does"
-    return gravity(trouble(attempt), attempt) or nobody
+    if found := gravity(trouble(attempt), attempt):
+        return found
+    if attempt.why:
+        return Severity.P3, "it was ended, and nothing that was seen is in the matrix"
+    return Severity.P2, "nobody said how bad it was: `sluice rollback --severity` does"
 
 
 def commander(chain: Sequence[Contact]) -> tuple[str, str]:
