@@ -6,3 +6,5 @@ REVERTED = 3
 OPEN = 4
 # It is done, later than the severity leaves time for; people were told.
 LATE = 5
+# It is done, and what comes after it is not; what to type is told.
+LEFT = 6

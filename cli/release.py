@@ -83,12 +83,19 @@ def preview(pulumi: Pulumi, words: list[str]) -> None:
 
 
 def done(pulumi: Pulumi, begun: float) -> int:
-    """Say of an update that came to its end, begun then (time.monotonic), what it has come to; of a held release how it goes on."""
+    """Say of an update that came to its end, begun then (time.monotonic), what it has come to; of a held release how it goes on. Return
+    the exit code."""
     import time
 
+    from sluice.core.errors import SluiceError
     from sluice.history.stack import look
 
-    seen = look(pulumi)
+    try:
+        seen = look(pulumi)
+    except SluiceError as error:
+        say.error(str(error))
+        say.lines(f"the update has gone through, and what is live cannot be found out now: `sluice status --stack {pulumi.stack}`")
+        return ends.LEFT
     if seen.live and seen.live.id == seen.configured:
         say.lines(f"'{seen.configured}' is live and proven, after {time.monotonic() - begun:.1f} s")
     else:

@@ -90,7 +90,6 @@ def run(seen: Stack, made: Plan, told: Orders) -> int:
     import time
 
     from sluice.cli.deadline import countdown
-    from sluice.history.orders import cleared
 
     begun = time.monotonic()
     count = countdown(seen, made, begun)
@@ -103,10 +102,30 @@ def run(seen: Stack, made: Plan, told: Orders) -> int:
         say.error(f"`pulumi up` failed: config names '{made.target}', and what was live still serves; mend it, then `pulumi up`")
         say.lines(*_left(told))
         return ends.OPEN
-    # What this release was allowed is used up, and no later update is to read it again.
-    do(seen.pulumi, cleared(seen.pulumi, told))
     say.lines(f"'{made.target}' is live again, after {time.monotonic() - begun:.1f} s")
+    if not _clear(seen.pulumi, told):
+        return ends.LEFT
     return ends.LATE if late else 0
+
+
+def _clear(pulumi: Pulumi, told: Orders) -> bool:
+    """Take out of config what this release alone was allowed: it is used up, and no later update is to read it again. Where that fails
+    say what is to be typed, and return False."""
+    from sluice.core.errors import SluiceError
+    from sluice.history.facts import shown
+    from sluice.history.orders import cleared
+
+    left = told.after
+    try:
+        left = cleared(pulumi, told)
+        while left:
+            pulumi.do(left[0])
+            left = left[1:]
+    except SluiceError as error:
+        say.error(str(error))
+        say.lines("config still has what this release alone was allowed; once that is mended:", *(f"  {line}" for line in shown(left)))
+        return False
+    return True
 
 
 def _left(told: Orders) -> list[str]:

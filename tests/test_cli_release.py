@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sluice.cli import ends
-from sluice.cli.release import after
+from sluice.cli.release import after, done
 from sluice.history.pulumi import Pulumi
 from tests.fixtures.sluice import SLUICE
 from tests.test_history_updates import pulumi
@@ -65,17 +65,30 @@ def test_asked(pulumi: Pulumi):
     )
 
 
-def test_when_nobody_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """An update that has failed was not refused, also where its stack, or a database, cannot be asked how to go back: a person decides."""
+def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pulumi:
+    """Return a stack whose backend does not answer."""
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "pulumi").write_text("#!/bin/sh\necho 'error: no route to the backend' >&2\nexit 255\n")
     (tmp_path / "bin" / "pulumi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    assert after(Pulumi(tmp_path, "prod"), "1.0.0-a", [], None, revert=True) == ends.OPEN
+    return Pulumi(tmp_path, "prod")
+
+
+def test_when_nobody_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """An update that has failed was not refused, also where its stack, or a database, cannot be asked how to go back: a person decides."""
+    assert after(far(tmp_path, monkeypatch), "1.0.0-a", [], None, revert=True) == ends.OPEN
     told = capsys.readouterr()
     assert told.err == "error: `pulumi whoami --verbose --json`: no route to the backend\n"
     assert told.out == (
         "nothing is done by itself: how to go back cannot be found out now\n"
         "  to try again: pulumi up --stack prod; to go back: sluice rollback --stack prod\n"
     )
+
+
+def test_done_and_nobody_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """An update that has gone through was not refused either where its stack cannot be asked afterwards: what is live is not known."""
+    assert done(far(tmp_path, monkeypatch), 0.0) == ends.LEFT
+    told = capsys.readouterr()
+    assert told.err == "error: `pulumi whoami --verbose --json`: no route to the backend\n"
+    assert told.out == "the update has gone through, and what is live cannot be found out now: `sluice status --stack prod`\n"
