@@ -9,7 +9,7 @@ from typing import Any
 
 from sluice.core.contact import Contact
 from sluice.core.errors import Refused, SluiceError, Unreachable
-from sluice.core.journal import Happened, Source
+from sluice.core.journal import Event, Happened, Source
 from sluice.core.migration.row import Row
 from sluice.core.moment import Moment
 from sluice.core.report.attempt import Attempt
@@ -23,7 +23,7 @@ from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.tree import ROLLOUT
 from sluice.history.stack import Stack
 from sluice.history.watch import ended
-from sluice.systems import actor, journal
+from sluice.systems import actor, home, journal
 
 
 def note(
@@ -52,10 +52,7 @@ def note(
 
 def known(seen: Stack) -> Known:
     """Return all that is known of a stack. Refused when it has no journal; what else cannot be found out is a note."""
-    path = seen.outputs.get("journal")
-    if not path:
-        raise Refused([f"'{seen.pulumi.stack}' has no journal yet: its next release begins one"])
-    events, skipped = journal.read(Path(path))
+    events, skipped = _read(seen)
     rollout, wrong = _rollout(seen)
     rows, missing = _rows(seen)
     return Known(
@@ -69,6 +66,19 @@ def known(seen: Stack) -> Known:
         contacts=_contacts(rollout),
         notes=[*_kept(seen), *wrong, *missing],
     )
+
+
+def _read(seen: Stack) -> tuple[list[Event], int]:
+    """Return the events of a stack's journal, and how many of its lines say nothing. State forgets with `pulumi destroy` where it is, and
+    the file stays: then it is looked for where such a stack lives."""
+    told = seen.outputs.get("journal")
+    path = Path(told) if told else home.journal(seen.pulumi.project, seen.pulumi.short)
+    if not told and not path.is_file():
+        why = f"'{seen.pulumi.stack}' has no journal: state names none, and '{path}' is not there"
+        raise Refused([f"{why}; the next release begins one, and one that was destroyed is found where SLUICE_HOME was then"])
+    events, skipped = journal.read(path)
+    # Two projects may have made their folders' names of the same letters.
+    return [one for one in events if told or one.stack == seen.pulumi.short], skipped
 
 
 def tried(seen: Stack) -> Attempt | None:

@@ -18,7 +18,7 @@ from sluice.core.record import Record
 from sluice.history.journal import known, note
 from sluice.history.pulumi import Pulumi
 from sluice.history.stack import Stack
-from sluice.systems import journal
+from sluice.systems import home, journal
 from sluice.systems.keeper import file
 from tests.fixtures.journal import NOON, good
 
@@ -31,6 +31,7 @@ ROLLOUT = {
 def stack(tmp_path: Path, rollout: object = None, **outputs: Any) -> Stack:
     """Return a stack whose state and config are these."""
     state = {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": outputs}]}
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\n")
     text = None if rollout is None else json.dumps(rollout)
     return Stack(Pulumi(tmp_path, "organization/shop/production"), "file://", state, '{"version":"1.2.0"}', [], text)
 
@@ -77,12 +78,18 @@ def test_done(tmp_path: Path, error: BaseException | None, text: str):
     assert (asked.release, came.release, came.figures) == ("1-a", "1-a", {} if error else {"lines": ["one", "two"]})
 
 
-def test_no_journal(tmp_path: Path):
+def test_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A stack from before there were journals has nothing to write to, and no report; one that cannot be written is a warning."""
     seen = stack(tmp_path)
     assert note(seen, Moment.ABORT, "x") == []
-    with pytest.raises(Refused, match=r"^'organization/shop/production' has no journal yet: its next release begins one$"):
+    monkeypatch.setenv("SLUICE_HOME", str(tmp_path / "home"))
+    with pytest.raises(Refused) as error:
         known(seen)
+    place = f"{tmp_path}/home/shop-production/journal.jsonl"
+    assert str(error.value) == (
+        f"'organization/shop/production' has no journal: state names none, and '{place}' is not there; "
+        "the next release begins one, and one that was destroyed is found where SLUICE_HOME was then"
+    )
     blocked = stack(tmp_path, journal=str(tmp_path))
     assert note(blocked, Moment.ABORT, "x") == [f"the journal '{tmp_path}' cannot be written (Is a directory)"]
 
@@ -100,6 +107,20 @@ def test_known(tmp_path: Path):
     assert [one.id for one in found.records] == [record.id]
     assert ([one.by for one in found.approvals], [one.name for one in found.contacts]) == (["grace"], ["Ben"])
     assert found.notes == []
+
+
+def test_destroyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A stack that was destroyed has no outputs, and its journal is where it was: the report finds it there. What another stack has written
+    there is not taken for its own."""
+    monkeypatch.setenv("SLUICE_HOME", str(tmp_path / "home"))
+    path = home.journal("shop", "production")
+    path.parent.mkdir(parents=True)
+    other = good()[0].model_copy(update={"stack": "p-production"})
+    for event in (*good(), other):
+        journal.append(path, event.line())
+    seen = stack(tmp_path)
+    found = known(Stack(seen.pulumi, seen.backend, {}, seen.config, []))
+    assert (found.events, found.notes) == (good(), [])
 
 
 def test_the_keepers_word(tmp_path: Path):

@@ -1,7 +1,6 @@
 """The process runtime as components see it; what it promises is in tests/conformance."""
 
 import json
-from pathlib import Path
 
 import pulumi
 import pytest
@@ -31,26 +30,6 @@ def mocks(unmocked):
     mocks = Mocks()
     pulumi.runtime.set_mocks(mocks, project="toy", stack="test")
     return mocks
-
-
-@pytest.mark.parametrize(
-    ("user", "told", "state", "expected"),
-    [
-        (0, "/x", "/s", "/x"),
-        (0, None, "/s", "/var/lib/sluice"),
-        (1000, None, "/s", "/s/sluice"),
-        (1000, None, None, "/home/me/.local/state/sluice"),
-    ],
-)
-def test_home(monkeypatch, user, told, state, expected):
-    """Stacks live where SLUICE_HOME says, else where PostgreSQL's user can enter, else in the user's own state."""
-    monkeypatch.setattr(module.os, "geteuid", lambda: user)
-    monkeypatch.setattr(Path, "home", lambda: Path("/home/me"))
-    for name, value in (("SLUICE_HOME", told), ("XDG_STATE_HOME", state)):
-        monkeypatch.delenv(name, raising=False)
-        if value:
-            monkeypatch.setenv(name, value)
-    assert str(module.home()) == expected
 
 
 @pulumi.runtime.test

@@ -16,7 +16,7 @@ from sluice.runtimes.docker.place import FLAGS
 from sluice.runtimes.port import Front, Ran, Running, Spec, Store, Text
 from sluice.runtimes.process.folder import Folder
 from sluice.runtimes.process.postgres import CONNECTIONS
-from sluice.runtimes.process.runtime import home
+from sluice.systems.home import folder
 
 # An official image, or one that is told the same way. Its clients, which this machine has, must not be older.
 POSTGRES = "postgres:18"
@@ -36,8 +36,9 @@ class Docker:
     def __init__(
         self, name: str = "host", *, image: str, postgres: str = POSTGRES, root: Path | None = None, opts: ResourceOptions | None = None
     ) -> None:
-        stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
-        place = (root or home() / stack).expanduser().absolute()
+        project, short = pulumi.get_project(), pulumi.get_stack()
+        stack = f"{project}-{short}"
+        place = (root or folder(project, short)).expanduser().absolute()
         self.postgres = postgres
         self.ground = Ground(name, stack=stack, root=place, image=image, opts=opts)
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from sluice.core.errors import RuntimeFailed
+from sluice.systems.home import JOURNAL
 
 # A unix socket's path must be under 104 characters (macOS; 108 on Linux), and the stack's own folder may be deep.
 SOCKETS = Path("/tmp")
@@ -53,7 +54,7 @@ class Folder:
     @property
     def journal(self) -> Path:
         """Return the file in which is written down what happens."""
-        return self.root / "journal.jsonl"
+        return self.root / JOURNAL
 
     @property
     def stack(self) -> Path:

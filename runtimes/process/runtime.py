@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,16 +17,7 @@ from sluice.runtimes.process.postgres import CONNECTIONS, Postgres
 from sluice.runtimes.process.program import Program
 from sluice.runtimes.process.proxy import Proxy
 from sluice.runtimes.process.supervisor import Supervisor
-
-
-def home() -> Path:
-    """Return the folder of all stacks: SLUICE_HOME, else one that the user of PostgreSQL can pass through, else the user's own."""
-    told = os.environ.get("SLUICE_HOME")
-    if told:
-        return Path(told)
-    if os.geteuid() == 0:
-        return Path("/var/lib/sluice")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "sluice"
+from sluice.systems.home import folder
 
 
 class Process:
@@ -38,7 +28,7 @@ class Process:
 
     def __init__(self, name: str = "host", *, root: Path | None = None, opts: ResourceOptions | None = None) -> None:
         self.name, self.opts = name, opts
-        self.place = root or home() / f"{pulumi.get_project()}-{pulumi.get_stack()}"
+        self.place = root or folder(pulumi.get_project(), pulumi.get_stack())
         self.first: list[Resource] = []
 
     def after(self, *resources: Resource) -> None:
