@@ -37,20 +37,29 @@ def backup(
     The restore point of the last release stays what it is. Exit code 1 when a backup did not hold. In plain Pulumi:
     `pulumi config set --path sluice:rollout.backup.when always` saves with every release; by hand it is pg_dump, which is printed.
     """
+    from sluice.core.errors import Unreachable
 
-    seen = at.look()
-    names = chosen(seen, databases or [])
+    try:
+        code = _backup(at.look(), databases or [], listed=listed, verify=verify, json=json)
+    except Unreachable as error:
+        raise Unreachable(at.told(error)) from None
+    raise typer.Exit(code)
+
+
+def _backup(seen: Stack, databases: Sequence[str], *, listed: bool, verify: bool, json: bool) -> int:
+    names = chosen(seen, databases)
     if verify:
-        raise typer.Exit(again(seen, names, json))
+        return again(seen, names, json)
     if listed:
         show(seen, names, json)
-        return
+        return 0
     try:
         make(seen, names, json)
     except KeyboardInterrupt:
         # On its way here everything that was begun has been taken back.
         say.error("told to stop: what was not whole yet is removed, older backups stay")
-        raise typer.Exit(CODE) from None
+        return CODE
+    return 0
 
 
 def chosen(seen: Stack, names: Sequence[str]) -> list[str]:

@@ -63,7 +63,7 @@ def check(
     try:
         code = _check(USUAL if gate is None else (gate,), _span(timeout) if wait else 0.0, at, json, clock)
     except SluiceError as error:
-        say.error(str(error))
+        say.error(at.told(error))
         # What was not asked has not failed; and Ctrl-C reaches the program's preview too, which then fails.
         code = CODE if clock.asked else CODES["errored"]
     raise typer.Exit(code)
@@ -85,7 +85,8 @@ def _check(gates: Sequence[Gate], timeout: float, at: options.At, json: bool, cl
     if json:
         say.data(told(round_.asked, found, outcome))
     else:
-        show(round_.asked, found, outcome)
+        show(round_.asked, found, at.doctor)
+        say.lines(outcome.value)
     return CODES[outcome]
 
 
@@ -123,9 +124,11 @@ def told(asked: Questions, found: dict[str, list[Verdict]], outcome: Outcome) ->
     return {"release": asked.release, "live": asked.live or None, "outcome": outcome.value, "gates": gates}
 
 
-def show(asked: Questions, found: dict[str, list[Verdict]], outcome: Outcome) -> None:
-    """Print a line for each verdict, and for what did not pass the command that asks the same."""
+def show(asked: Questions, found: dict[str, list[Verdict]], doctor: str) -> None:
+    """Print a line for each verdict, and for what did not pass the command that asks the same; where something could not be asked, the one
+    that looks for the cause."""
     from sluice.core.diagnosis.plain import plain
+    from sluice.core.verdict import Outcome
 
     checks = {one.name: one for one in (*asked.health.checks, *(asked.mark.checks if asked.mark else []))}
     for gate, verdicts in found.items():
@@ -134,4 +137,5 @@ def show(asked: Questions, found: dict[str, list[Verdict]], outcome: Outcome) ->
         for one in verdicts:
             command = plain(checks[one.check]) if one.check in checks and not one.passed else ""
             say.lines(f"  {one.outcome.value:12}  {one.text}", *([f"                {command}"] if command else []))
-    say.lines(outcome.value)
+    if any(one.outcome is Outcome.ERRORED for verdicts in found.values() for one in verdicts):
+        say.lines(f"{doctor} looks for the cause")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 if TYPE_CHECKING:
+    from sluice.core.errors import SluiceError
     from sluice.core.rollback.plan import Wish
     from sluice.history.pulumi import Pulumi
     from sluice.history.stack import Stack
@@ -87,6 +88,22 @@ class At:
         from sluice.history.stack import look
 
         return look(self.pulumi)
+
+    @property
+    def doctor(self) -> str:
+        """Return the command that looks for what is wrong with it, as it is typed where this one was."""
+        import shlex
+
+        words = [*(["--stack", self.stack] if self.stack else []), *(["--cwd", str(self.cwd)] if self.cwd != Path() else [])]
+        return f"`{shlex.join(['sluice', 'doctor', *words])}`"
+
+    def told(self, error: SluiceError) -> str:
+        """Return an error's text; of a system that cannot be asked with the command that looks for the cause, unless it names one."""
+        from sluice.core.errors import Unreachable
+
+        text = str(error)
+        named = "`" in text.rpartition(": ")[2]
+        return f"{text}: {self.doctor} looks for the cause" if isinstance(error, Unreachable) and not named else text
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def beside(seen: Stack, names: Sequence[str]) -> list[dict[str, str]]:
     try:
         found = activity.look(store, list(names), timeout=LIMIT)
     except Unreachable as error:
-        return [{"state": "unknown", "line": str(error)}]
+        return [{"state": "unknown", "line": f"{error}: `sluice doctor --stack {seen.pulumi.stack}` looks for the cause"}]
     judged = data.beside(store, names, found.sizes, _load(seen, names), found.asides, time.time())
     return [{"state": one.state.value, "line": one.line} for one in judged]
 

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from sluice.cli import options
-from sluice.core.errors import Refused
+from sluice.core.errors import Refused, SluiceError, Unreachable
 
 TOLD: list[object] = []
 
@@ -55,3 +55,25 @@ def test_wish():
         _ = options.Asked(services_only=True, db_only=True, to="").wish
     both = "--services-only and --db-only: each leaves the other half alone"
     assert caught.value.reasons == [both, "--to: is empty: name a release, or leave it out"]
+
+
+@pytest.mark.parametrize(
+    ("error", "at", "text"),
+    [
+        (
+            Unreachable("database x: Connection refused"),
+            options.HERE,
+            "database x: Connection refused: `sluice doctor` looks for the cause",
+        ),
+        (
+            Unreachable("`pulumi preview` failed: database x: Connection refused"),
+            options.At("prod", Path("/a b")),
+            "`pulumi preview` failed: database x: Connection refused: `sluice doctor --stack prod --cwd '/a b'` looks for the cause",
+        ),
+        (Unreachable("the shelf is locked: `pulumi up` goes on"), options.HERE, "the shelf is locked: `pulumi up` goes on"),
+        (Refused(["no database 'x'"]), options.HERE, "no database 'x'"),
+    ],
+)
+def test_told(error: SluiceError, at: options.At, text: str):
+    """What cannot be asked has a next command: its own, or the one that looks for the cause, of the stack that was meant."""
+    assert at.told(error) == text
