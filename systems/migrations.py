@@ -26,16 +26,26 @@ from sluice.systems.postgres import primary
 def read(folder: Path) -> list[Migration]:
     """Read `migrations/<database>/`, in order; ConfigError has every problem of its files."""
     try:
-        texts = {path.name: path.read_text() for path in sorted(folder.iterdir()) if path.suffix == ".sql"}
+        found = {path: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix == ".sql"}
     except OSError as error:
         raise ConfigError([f"{error.filename}: cannot be read ({error.strerror})"]) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{folder}: has a file that is not UTF-8 ({error.reason} at byte {error.start})"]) from None
+    if wrong := [why for path, data in found.items() if (why := _unreadable(path, data))]:
+        raise ConfigError(wrong)
     try:
-        return parsed(texts)
+        # UTF-8 whatever the machine speaks: the digest, by which a file is known again, is of its text.
+        return parsed({path.name: data.decode() for path, data in found.items()})
     except ConfigError as error:
         # Two databases may have files of the same name.
         raise ConfigError([f"{folder}/{problem}" for problem in error.problems]) from None
+
+
+def _unreadable(path: Path, data: bytes) -> str:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return f"{path}: line {line}: is not UTF-8 (byte 0x{data[error.start]:02x}, {error.reason}): save it as UTF-8 text"
+    return ""
 
 
 def look(store: Store) -> list[Row]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -517,12 +520,26 @@ def test_read(tmp_path: Path):
     with pytest.raises(ConfigError) as wrong:
         read(tmp_path)
     assert str(wrong.value).startswith(f'{tmp_path}/0002_b.sql: line 1: column 1: syntax error at or near "selec"')
-    (tmp_path / "0002_b.sql").write_bytes(b"select '\xff'")
-    with pytest.raises(ConfigError, match="has a file that is not UTF-8 \\(invalid start byte at byte 8\\)"):
+    (tmp_path / "0002_b.sql").write_bytes(b"select 1;\n\nselect '\xff'")
+    (tmp_path / "0003_c.sql").write_text("select 'ü'", encoding="latin-1")
+    with pytest.raises(ConfigError) as torn:
         read(tmp_path)
+    assert torn.value.problems == [
+        f"{tmp_path}/0002_b.sql: line 3: is not UTF-8 (byte 0xff, invalid start byte): save it as UTF-8 text",
+        f"{tmp_path}/0003_c.sql: line 1: is not UTF-8 (byte 0xfc, invalid start byte): save it as UTF-8 text",
+    ]
     with pytest.raises(ConfigError) as found:
         read(tmp_path / "no")
     assert str(found.value) == f"{tmp_path / 'no'}: cannot be read (No such file or directory)"
+
+
+def test_any_locale(tmp_path: Path):
+    """A file is the same migration on a machine that speaks another encoding: it is UTF-8 everywhere."""
+    (tmp_path / "0001_a.sql").write_text("select 'Zoë';\n", encoding="utf-8")
+    code = "import sys, pathlib; from sluice.systems.migrations import read; print(read(pathlib.Path(sys.argv[1]))[0].sha256)"
+    env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    there = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=env, capture_output=True, text=True, check=False)
+    assert (there.stdout.strip(), there.stderr) == (folder({"0001_a.sql": "select 'Zoë';\n"})[0].sha256, "")
 
 
 def test_unreachable(database: Database):
