@@ -57,9 +57,13 @@ def _said(path: Path, pulumi: Pulumi) -> tuple[str, bool] | None:
         # Whoever held it has let go since it was listed.
         return None
     except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
         return f"'{path}' holds the stack: `pulumi cancel --stack {pulumi.stack}` if nobody works on it", False
-    who = f"pid {found.get('pid')} of {found.get('username')} on {found.get('hostname')} holds the stack since {found.get('timestamp')}"
-    if found.get("hostname") == socket.gethostname() and not _alive(int(found.get("pid", 0))):
+    pid = found.get("pid")
+    who = f"pid {pid} of {found.get('username')} on {found.get('hostname')} holds the stack since {found.get('timestamp')}"
+    # Of what is no process nobody can say that it is dead.
+    if found.get("hostname") == socket.gethostname() and isinstance(pid, int) and not _alive(pid):
         return f"{who}, and is dead: run `pulumi cancel --yes --stack {pulumi.stack}`", True
     return f"{who}: wait for its end, or end it with `sluice abort --stack {pulumi.stack}`", False
 
