@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.core.backup.manifest import Backup
-from sluice.core.clock import Clock, SystemClock
+from sluice.core.clock import Clock
 from sluice.core.database import Database
 from sluice.core.errors import Refused, SluiceError
 from sluice.core.restore.fit import ahead, unfit
@@ -17,11 +17,8 @@ from sluice.core.settings.restore import Instruction
 from sluice.systems import older, recover, schema, scheme, shelf
 from sluice.systems.lock import maintained
 from sluice.systems.outlook import means, outlook, since
-from sluice.systems.recover_undo import Log
-from sluice.systems.recover_way import WAIT, Way, against, told
-from sluice.systems.swap import LIMIT
-
-STEP = "restore"
+from sluice.systems.recover_undo import STEP, Log
+from sluice.systems.recover_way import Way, against, told
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ def _scene(asked: Asked) -> list[str]:
     if asked.backup is None:
         return []
     store = asked.database.store
-    way = Way(store, asked.backup, asked.order, asked.one.refuse, LIMIT, WAIT, SystemClock(), print)
+    way = Way(store, asked.backup, asked.order, refuse=asked.one.refuse)
     with told(store), maintained(store, STEP) as connection:
         return against(connection, way)
 
