@@ -309,7 +309,7 @@ def test_built(world: World, engine: Any, home: Path):
 
 def test_secret(world: World, engine: Any):
     """A secret is a variable of the container, and all of its variables are secret then; so is what hides it in an error."""
-    declared(world, Spec(**{**vars(SPEC), "secrets": {"TOKEN": pulumi.Output.secret("hunter2")}}))
+    declared(world, Spec(**{**vars(SPEC), "secrets": {"TOKEN": "hunter2"}}))
     one = container(world, SPEC.name)
     assert one.inputs["envs"] == hidden(["ADDRESS=http://me:8080", *OWN[:-1], "TOKEN=hunter2", OWN[-1]])
     assert world[f"{SPEC.name}-healthy"].inputs["secrets"] == hidden({"TOKEN": "hunter2"})
