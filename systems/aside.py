@@ -21,11 +21,10 @@ import psycopg
 from psycopg import sql
 
 from sluice.core.backup.around import Around
-from sluice.core.errors import Unreachable
 from sluice.core.store import Store
 from sluice.systems.around import admit, settle
 from sluice.systems.lock import connect
-from sluice.systems.postgres import primary
+from sluice.systems.postgres import answered, primary
 
 ASIDE = "sluice_aside"
 # Extensions whose functions open connections.
@@ -258,13 +257,11 @@ def open_copy(store: Store) -> list[str]:
     and for each materialized view that could not be computed even now: its other system does not answer.
     Does nothing to a database that is no copy. Unreachable with the server's own primary message.
     """
-    try:
+    with answered(store):
         with connect(store, "restore", autocommit=False) as connection:
             views, said = _open(connection)
         with connect(store, "restore") as connection:
             return [*said, *(why for view in views for why in _late(connection, view))]
-    except psycopg.Error as error:
-        raise Unreachable(f"database {store.place}: {primary(error)}") from None
 
 
 def _late(connection: psycopg.Connection[Any], refresh: str) -> list[str]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-import psycopg
-
 from sluice.core.backup.manifest import Backup, scratch
 from sluice.core.errors import Unreachable
 from sluice.core.restore.loss import losses, repeats
 from sluice.core.restore.order import Restore
 from sluice.core.store import Store
 from sluice.systems.lock import maintained
-from sluice.systems.postgres import primary
+from sluice.systems.postgres import answered
 from sluice.systems.source import reading
 
 STEP = "restore"
@@ -52,11 +50,8 @@ def means(store: Store, backup: Backup) -> str:
 
 
 def _there(store: Store, name: str) -> bool:
-    try:
-        with maintained(store, STEP) as connection:
-            return connection.execute("select from pg_database where datname = %s", [name]).fetchone() is not None
-    except psycopg.Error as error:
-        raise Unreachable(f"database {store.place}: {primary(error)}") from None
+    with answered(store), maintained(store, STEP) as connection:
+        return connection.execute("select from pg_database where datname = %s", [name]).fetchone() is not None
 
 
 def since(store: Store, now: Restore | None) -> list[str]:
@@ -75,8 +70,5 @@ def _counted(store: Store, rows: Mapping[str, int], sequences: Mapping[str, tupl
 
 
 def _strays(store: Store) -> list[str]:
-    try:
-        with maintained(store, STEP) as connection:
-            return [str(line) for (line,) in connection.execute(STRAYS, {"name": store.dbname}).fetchall()]
-    except psycopg.Error as error:
-        raise Unreachable(f"database {store.place}: {primary(error)}") from None
+    with answered(store), maintained(store, STEP) as connection:
+        return [str(line) for (line,) in connection.execute(STRAYS, {"name": store.dbname}).fetchall()]

@@ -13,7 +13,7 @@ What the server or the connection has against it is Unreachable, in the server's
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
@@ -26,6 +26,8 @@ from sluice.core.reading import NoData, Number, Reading
 
 if TYPE_CHECKING:
     import psycopg
+
+    from sluice.core.store import Store
 
 SERVER = ("host", "dbname", "user")
 OPTIONAL = ("port", "passfile")
@@ -143,6 +145,17 @@ def _whole(params: Any) -> Any:
 
 def _integer(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@contextmanager
+def answered(store: Store, why: Callable[[psycopg.Error], str] | None = None) -> Iterator[None]:
+    """Tell what a database has against the block as Unreachable, with its place, and in its own primary message unless in that of `why`."""
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as error:
+        raise Unreachable(f"database {store.place}: {(why or primary)(error)}") from None
 
 
 def primary(error: psycopg.Error) -> str:

@@ -14,7 +14,7 @@ from sluice.core.backup.rule import differs
 from sluice.core.backup.schema import digest
 from sluice.core.clock import Clock, SystemClock
 from sluice.core.diagnosis.finding import psql
-from sluice.core.errors import Refused, RestoreFailed, Unreachable
+from sluice.core.errors import Refused, RestoreFailed
 from sluice.core.restore.order import READONLY, Order, Restore, Restored
 from sluice.core.restore.rule import Scene, refusals
 from sluice.core.store import Store
@@ -23,7 +23,7 @@ from sluice.systems.belonging import put, setting
 from sluice.systems.copy import drop
 from sluice.systems.lock import Lock, maintained
 from sluice.systems.outlook import outlook
-from sluice.systems.postgres import primary
+from sluice.systems.postgres import answered, primary
 from sluice.systems.recover_undo import STEP, Log, mend
 from sluice.systems.shape import shape
 from sluice.systems.source import SYSTEM, reading
@@ -72,10 +72,8 @@ class Way:
 @contextmanager
 def told(store: Store) -> Iterator[None]:
     """Tell what the server says as Unreachable, in its own primary message."""
-    try:
+    with answered(store, lambda error: f"{primary(error)}; `pulumi up` finds out what is, and goes on"):
         yield
-    except psycopg.Error as error:
-        raise Unreachable(f"database {store.place}: {primary(error)}; `pulumi up` finds out what is, and goes on") from None
 
 
 def tell(lines: list[str], log: Log) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from sluice.core.errors import Interrupted, Refused, RestoreFailed, SluiceError, Unreachable
+from sluice.core.errors import Interrupted, Refused, RestoreFailed, SluiceError
 from sluice.core.restore.order import Order
 from sluice.core.restore.repair import Change, Repair, Row, Step, left, lines, notes, steps
 from sluice.core.restore.rule import Scene, refusals
@@ -23,7 +23,7 @@ from sluice.systems import repair_table as journal
 from sluice.systems.copy import clear
 from sluice.systems.drill import drill, failing
 from sluice.systems.lock import connect, held
-from sluice.systems.postgres import primary
+from sluice.systems.postgres import answered, primary
 from sluice.systems.recover_way import Way, kept, tell
 from sluice.systems.repair_course import READS, Course, first, freed
 from sluice.systems.repair_write import LOCK, NAME, WAIT, Job, both, headline, load, rows_of
@@ -46,7 +46,7 @@ class Outlook:
 
 def look(job: Job) -> Outlook:
     """Compare the chosen rows with the live ones; nothing is changed. Refused with everything that speaks against the repair."""
-    with _asked(job.store):
+    with answered(job.store, _why):
         if (row := _peek(job)) and row.state == "mended":
             return Outlook(row.changes, [f"repair {row.id} has brought the rows back already: only its flag is left"], row)
         _copy(job)
@@ -64,7 +64,7 @@ def run(job: Job) -> list[str]:
 
     RestoreFailed says what is left: rows are as they were unless it says that they are back, and the flag stays paused.
     """
-    with _asked(job.store):
+    with answered(job.store, _why):
         if (row := _peek(job)) is None or row.state == "begun":
             _copy(job)
         with held(job.store, NAME, wait=job.wait, clock=job.clock) as one, connect(job.store, NAME) as live:
@@ -79,7 +79,7 @@ def run(job: Job) -> list[str]:
 
 def resume(store: Store, path: Path, *, wait: float = WAIT) -> list[str]:
     """Let go of the flag of a repair that was begun and not ended, and of nothing else; return what was done."""
-    with _asked(store), held(store, NAME, wait=wait), connect(store, NAME) as live:
+    with answered(store, _why), held(store, NAME, wait=wait), connect(store, NAME) as live:
         row = journal.open(live)
         if row is None:
             return [f"no repair of '{store.dbname}' is under way: there is nothing to let go"]
@@ -87,14 +87,6 @@ def resume(store: Store, path: Path, *, wait: float = WAIT) -> list[str]:
         journal.end(live, row, "done" if row.state == "mended" else "left")
         rows = "its rows are back" if row.state == "mended" else "no row was changed"
         return [*said, f"repair {row.id} is given up: {rows}" if row.state == "begun" else f"repair {row.id} has ended: {rows}"]
-
-
-@contextmanager
-def _asked(store: Store) -> Iterator[None]:
-    try:
-        yield
-    except psycopg.Error as error:
-        raise Unreachable(f"database {store.place}: {_why(error)}") from None
 
 
 @contextmanager

@@ -11,11 +11,10 @@ import psycopg
 from psycopg import sql
 
 from sluice.core.backup.around import Around
-from sluice.core.errors import Unreachable
 from sluice.core.store import Store
 from sluice.systems.around import around
 from sluice.systems.lock import connect
-from sluice.systems.postgres import primary
+from sluice.systems.postgres import answered
 
 # As a dump: it queues behind an exclusive lock no longer than this.
 LOCK = "30s"
@@ -128,14 +127,11 @@ def reading(store: Store, step: str) -> Iterator[Source]:
 @contextmanager
 def session(store: Store, step: str) -> Iterator[psycopg.Connection[Any]]:
     """Connect for snapshots, one after the other; Unreachable with the server's own primary message."""
-    try:
-        with connect(store, step, autocommit=False) as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            yield connection
-            connection.rollback()
-    except psycopg.Error as error:
-        raise Unreachable(f"database {store.place}: {primary(error)}") from None
+    with answered(store), connect(store, step, autocommit=False) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        yield connection
+        connection.rollback()
 
 
 def begin(connection: psycopg.Connection[Any]) -> None:

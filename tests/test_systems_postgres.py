@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from sluice.core.errors import Unreachable
 from sluice.core.reading import NoData, Number
-from sluice.systems.postgres import ask
+from sluice.core.store import Store
+from sluice.systems.postgres import answered, ask
 from tests.fixtures.front import free
 from tests.fixtures.postgres import PASSWORD, Postgres
 
@@ -157,3 +159,14 @@ def test_unknown(postgres: Postgres):
         ask("sql.row", postgres.of, 5)
     with pytest.raises(ValueError, match=r"^'sql' needs 'host'; 'sql' needs 'query'$"):
         ask("sql", without(postgres.of, "host"), 5)
+
+
+def test_answered():
+    """What a database has against a block is told with its place, in other words where those are given; other errors stay what they are."""
+    store = Store(host="127.0.0.1", port=5, user="u", dbname="shop")
+    for why, text in ((None, "OperationalError"), (lambda _: "it is gone", "it is gone")):
+        with pytest.raises(Unreachable) as caught, answered(store, why):
+            raise psycopg.OperationalError
+        assert str(caught.value) == f"database {store.place}: {text}"
+    with pytest.raises(ValueError, match=r"^mine$"), answered(store):
+        raise ValueError("mine")
