@@ -280,7 +280,7 @@ def test_no_password(redcube: Redcube, cluster: dict[str, Any]):
     redcube.rows("select pg_reload_conf()")
     environment = {**os.environ, "PGHOST": "127.0.0.1", "PGPORT": str(cluster["port"]), "PGUSER": "guest", "PGDATABASE": "postgres"}
     command = [sys.executable, "-m", "redcube.content", "--port", "1"]
-    ended = subprocess.run(command, cwd=ARTIFACT, env=environment, capture_output=True, check=False, timeout=20)
+    ended = subprocess.run(command, cwd=ARTIFACT, env=environment, capture_output=True, check=False, timeout=60)
     hba.write_text(text)
     redcube.rows("select pg_reload_conf()")
     redcube.rows("drop owned by guest cascade")
@@ -294,6 +294,6 @@ def test_nowhere(tmp_path: Path):
     """A service without a database ends with one clear line."""
     environment = {**os.environ, "PGHOST": "127.0.0.1", "PGPORT": "1", "PGUSER": "nobody", "DATABASE_WAIT": "0.5"}
     command = [sys.executable, "-m", "redcube.user", "--port", "1"]
-    ended = subprocess.run(command, cwd=ARTIFACT, env=environment, capture_output=True, check=False, timeout=20)
+    ended = subprocess.run(command, cwd=ARTIFACT, env=environment, capture_output=True, check=False, timeout=60)
     assert ended.returncode == 1
     assert json.loads(ended.stdout.splitlines()[-1])["message"].startswith("no database within 0.5 s: ")
