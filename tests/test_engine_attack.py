@@ -301,7 +301,7 @@ def test_destroy_and_up_again(planted: Engine) -> None:
     assert result.ok, result.out
     assert {answer for answer in answers if not answer.endswith("Error")} == {"1", "no version is live yet\n"}
     assert planted.processes() == []
-    assert sorted(path.name for path in home.root.iterdir()) == ["journal.jsonl", "postgres", "secrets"]
+    assert sorted(path.name for path in home.root.iterdir()) == ["journal.jsonl", "postgres", "secrets", "stack"]
     assert [path.name for path in (home.root / "secrets").iterdir()] == ["secret-database-server.pgpass"]
 
     with socket.socket() as stranger:
