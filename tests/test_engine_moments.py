@@ -121,7 +121,11 @@ def chosen(rows: list[Row]) -> list[Row]:
     pairs = [rows[at : at + 2] for at in range(0, len(rows), 2)]
     random.Random(0).shuffle(pairs)
     count = max(1, int(COUNT) // 2)
-    return [row for pair in pairs[SEED * count : (SEED + 1) * count] for row in pair]
+    mine = pairs[SEED * count : (SEED + 1) * count]
+    assert mine, (
+        f"SLUICE_MOMENTS_SEED={SEED} is beyond the table: {COUNT} of {len(rows)} rows at a time are seeds 0 to {(len(pairs) - 1) // count}"
+    )
+    return [row for pair in mine for row in pair]
 
 
 @pytest.fixture(scope="module")
