@@ -88,10 +88,9 @@ def _digest(artifact: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """A version as resources: `last` comes into being after all others of it, and goes before them; `url` is where others call it."""
+    """A version as it was declared: `last` of its resources comes into being after all others, and goes before them."""
 
-    descriptor: pulumi.Output[dict[str, Any]]
-    url: pulumi.Output[str]
+    running: port.Running
     last: pulumi.Resource
 
 
@@ -118,7 +117,7 @@ def deploy(
     last = running.resource
     if front:
         last = Guard(f"{spec.name}-guard", {"version": spec.name, "split": front.address}, owner.below(running.resource))
-    return Deployed(descriptor=running.descriptor, url=running.url, last=last)
+    return Deployed(running=running, last=last)
 
 
 class Service(Component):
@@ -144,7 +143,7 @@ class Service(Component):
     ) -> None:
         super().__init__(spec.name, {}, opts)
         more: dict[str, Any] = {"front": front, "database": database, "secrets": secrets, "frozen": frozen, "after": after}
-        self.descriptor = deploy(self, spec, runtime=runtime, **more).descriptor
+        self.descriptor = deploy(self, spec, runtime=runtime, **more).running.descriptor
         self.register_outputs({"descriptor": self.descriptor})
 
 
@@ -158,7 +157,7 @@ def _spoken(
 ) -> port.Spec:
     """Say a spec to the runtime, with what is known only when the engine runs: the addresses of database and services, the flags' file."""
     env: dict[str, pulumi.Input[str]] = {**spec.env, "SLUICE_FLAGS": runtime.flags}
-    env |= {variable(service): one.url for service, one in needs.items()}
+    env |= {variable(service): one.running.url for service, one in needs.items()}
     if spec.database and database:
         env |= database.store.env(spec.database)
     return port.Spec(

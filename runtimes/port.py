@@ -57,7 +57,7 @@ class Running:
 
     @property
     def url(self) -> Output[str]:
-        """Return where other versions reach it, without a trailing slash."""
+        """Return where other versions reach it, without a trailing slash; asked for only where one does: each answer costs the engine."""
         return self.address or self.descriptor.apply(lambda found: str(found["url"]))
 
 

@@ -54,7 +54,7 @@ class Versions:
 
     def running(self, specs: Mapping[str, Spec]) -> pulumi.Output[dict[str, Any]]:
         """Return the descriptors by service, once all of them are known."""
-        return pulumi.Output.all(**{service: self.deployed[spec.name].descriptor for service, spec in specs.items()})
+        return pulumi.Output.all(**{service: self.deployed[spec.name].running.descriptor for service, spec in specs.items()})
 
     def described(self, specs: Mapping[str, Spec]) -> pulumi.Output[dict[str, Any]]:
         """Return the descriptors by service; of a settled release, which nobody asks, none."""
