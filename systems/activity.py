@@ -116,7 +116,7 @@ def look(store: Store, databases: list[str], *, timeout: float) -> Activity:
 
 def _restores(store: Store, databases: list[str], timeout: float) -> tuple[list[Aside], list[Restore]]:
     with _asked(store.at(MAINTENANCE), timeout) as connection:
-        if not restore_table.there(connection):
+        if not restore_table.readable(connection):
             return [], []
         return (
             [one for name in databases for one in restore_table.asides(connection, name)],

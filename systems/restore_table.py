@@ -55,6 +55,12 @@ def there(connection: psycopg.Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
+def readable(connection: psycopg.Connection[Any]) -> bool:
+    """Say whether there is anything about restores that this role may read."""
+    row = connection.execute("select has_table_privilege(to_regclass('public.sluice_restore'), 'select')").fetchone()
+    return bool(row and row[0])
+
+
 def find(connection: psycopg.Connection[Any], database: str, nonce: str) -> Restore | None:
     """Return what has become of an order, None when it was never begun."""
     return next(iter(_read(connection, "database = %s and nonce = %s", [database, nonce])), None)
