@@ -240,13 +240,13 @@ def test_story(store: Store, tmp_path: Path):
     expand = [
         "0003_gone goes back before the older version starts, lossy: "
         "going back from '0003_gone' loses 5000 rows by its own count (select count(*) from orders)",
-        "  1. alter table orders add column total int: ACCESS EXCLUSIVE on orders (368 kB), blocks reads and writes",
+        "  1. alter table orders add column total int: ACCESS EXCLUSIVE on orders (SIZE), blocks reads and writes",
         "  SQL, as the database has kept it:",
         "    alter table orders add column total int;",
     ]
     settle = [
         "0002_mark goes back once the newer version is gone, reversible",
-        "  1. alter table orders drop column mark: ACCESS EXCLUSIVE on orders (368 kB), blocks reads and writes",
+        "  1. alter table orders drop column mark: ACCESS EXCLUSIVE on orders (SIZE), blocks reads and writes",
         "  SQL, as the database has kept it:",
         "    alter table orders drop column mark;",
     ]
@@ -264,7 +264,8 @@ def test_story(store: Store, tmp_path: Path):
 
 
 def told(given: dict[str, Any]) -> list[str]:
-    return schema.story(Database.read(given["databases"][0]))
+    # Autovacuum may come and add a page.
+    return [re.sub(r"\(\d+ kB\)", "(SIZE)", line) for line in schema.story(Database.read(given["databases"][0]))]
 
 
 def test_story_of_pending_files(store: Store, tmp_path: Path):
