@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
@@ -124,7 +124,6 @@ class Ground:
             replace_on_changes=["*"],
             depends_on=[self.place, *self.after],
         )
-        megabytes = math.ceil(memory / 2**20)
         return docker.Container(
             name,
             name=self.called(name),
@@ -134,26 +133,44 @@ class Ground:
             envs=_variables(env or {}, secrets or {}),
             ports=[docker.ContainerPortArgs(internal=inner, external=port, ip=LOOPBACK)] if port else None,
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=self.network.name)],
-            volumes=[
-                *(docker.ContainerVolumeArgs(host_path=bind, container_path=bind, read_only=True) for bind in binds),
-                *(docker.ContainerVolumeArgs(volume_name=volume, container_path=path) for path, volume in (volumes or {}).items()),
-            ],
+            volumes=_mounts(binds, volumes or {}),
             labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in self.tags(name, port).items()],
-            memory=megabytes or None,
-            # Without it the engine gives as much swap again.
-            memory_swap=megabytes or None,
-            cpus=f"{cpu:g}" if cpu else None,
-            # A first process gets no default handling of signals, and reaps nobody.
-            init=True,
-            restart="unless-stopped",
-            must_run=True,
-            # Without it a stop is a kill.
-            destroy_grace_seconds=max(1, math.ceil(grace)),
-            stop_timeout=max(1, math.ceil(grace)),
-            log_driver="json-file",
-            log_opts=LOGS,
+            **_limits(memory, cpu),
+            **_life(grace),
             opts=ResourceOptions.merge(opts, mine),
         )
+
+
+def _mounts(binds: Sequence[str], volumes: Mapping[str, Input[str]]) -> list[pulumi_docker.ContainerVolumeArgs]:
+    import pulumi_docker as docker
+
+    return [
+        *(docker.ContainerVolumeArgs(host_path=bind, container_path=bind, read_only=True) for bind in binds),
+        *(docker.ContainerVolumeArgs(volume_name=volume, container_path=path) for path, volume in volumes.items()),
+    ]
+
+
+def _limits(memory: int, cpu: float) -> dict[str, Any]:
+    """Return what keeps a container to so many bytes and cores; 0 is no limit."""
+    megabytes = math.ceil(memory / 2**20) or None
+    # Without a limit of its own the engine gives as much swap again.
+    return {"memory": megabytes, "memory_swap": megabytes, "cpus": f"{cpu:g}" if cpu else None}
+
+
+def _life(grace: float) -> dict[str, Any]:
+    """Return how a container starts, is started again, and ends within `grace` seconds; its log does not fill the disk."""
+    seconds = max(1, math.ceil(grace))
+    return {
+        # A first process gets no default handling of signals, and reaps nobody.
+        "init": True,
+        "restart": "unless-stopped",
+        "must_run": True,
+        # Without it a stop is a kill.
+        "destroy_grace_seconds": seconds,
+        "stop_timeout": seconds,
+        "log_driver": "json-file",
+        "log_opts": LOGS,
+    }
 
 
 def _variables(env: Mapping[str, Input[str]], secrets: Mapping[str, Input[str]]) -> Output[list[str]]:
