@@ -45,10 +45,10 @@ def test_once():
         folder="/src",
         network="shop-dev-net",
         labels={"sluice.stack": "shop-dev"},
-        binds=["/root/secrets"],
+        binds=["/stack/secrets"],
         env=["PGHOST", "TOKEN"],
     )
     assert " ".join(told) == (
         "run --rm --init --name shop-dev-job --network shop-dev-net --volume /src:/app:ro --workdir /app --label sluice.stack=shop-dev"
-        " --volume /root/secrets:/root/secrets:ro --env PGHOST --env TOKEN --entrypoint sh sha256:1 -c true"
+        " --volume /stack/secrets:/stack/secrets:ro --env PGHOST --env TOKEN --entrypoint sh sha256:1 -c true"
     )

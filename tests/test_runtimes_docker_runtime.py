@@ -359,7 +359,7 @@ def test_database(world: World, engine: Any, home: Path):
     inputs = plain(one.inputs)
     assert inputs["command"] == ["postgres", "-c", "max_connections=42", "-c", "listen_addresses=*"]
     assert inputs["envs"] == [
-        "PGDATA=/var/lib/postgresql/cluster", "POSTGRES_PASSWORD_FILE=/root/secrets/store.password", "POSTGRES_USER=sluice",
+        "PGDATA=/var/lib/postgresql/cluster", "POSTGRES_PASSWORD_FILE=/stack/secrets/store.password", "POSTGRES_USER=sluice",
     ]  # fmt: skip
     assert inputs["ports"] == [{"internal": 5432, "external": port(one), "ip": "127.0.0.1"}]
     assert inputs["volumes"][-1] == {"volumeName": "shop-production-store-data", "containerPath": "/var/lib/postgresql"}
@@ -377,8 +377,8 @@ def test_database(world: World, engine: Any, home: Path):
         "addPreviousOutputInEnv": False,
     }
     assert world["store-databases"].after == ["store-healthy"]
-    assert told["where"] == ["127.0.0.1", port(one), "sluice", "/root/secrets/store.pgpass", "/tools"]
-    inside = {"PGHOST": "shop-production-store", "PGPORT": "5432", "PGUSER": "sluice", "PGPASSFILE": "/root/secrets/store.pgpass"}
+    assert told["where"] == ["127.0.0.1", port(one), "sluice", "/stack/secrets/store.pgpass", "/tools"]
+    inside = {"PGHOST": "shop-production-store", "PGPORT": "5432", "PGUSER": "sluice", "PGPASSFILE": "/stack/secrets/store.pgpass"}
     assert told["env"] == {**inside, "PGDATABASE": "shop"}
 
 
