@@ -13,7 +13,7 @@ from sluice.core.backup.manifest import Backup, Manifest, scratch
 from sluice.core.backup.rule import differs
 from sluice.core.backup.schema import digest
 from sluice.core.clock import Clock, SystemClock
-from sluice.core.diagnosis.finding import psql
+from sluice.core.diagnosis.finding import dropping
 from sluice.core.errors import Refused, RestoreFailed
 from sluice.core.restore.order import READONLY, Order, Restore, Restored
 from sluice.core.restore.rule import Scene, refusals
@@ -158,8 +158,7 @@ def strange(store: Store, backup: Backup) -> list[str]:
 def spoiled(store: Store, backup: Backup) -> str:
     """Say that a copy does not take the place, and what to do."""
     name = scratch(store.dbname, backup.id)
-    drop = psql(store.at("postgres"), f'drop database "{name}"')
-    return f"the copy '{name}' is not what backup {backup.id} holds, from which it is made anew once it is gone: {drop}"
+    return f"the copy '{name}' is not what backup {backup.id} holds, from which it is made anew once it is gone: {dropping(store, name)}"
 
 
 def changes(copy: Store, manifest: Manifest, look: Callable[[], None]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sluice.core.backup.manifest import NAME, Backup, scratch, trial
-from sluice.core.diagnosis.finding import Finding, State, fine, psql, size
+from sluice.core.diagnosis.finding import Finding, State, dropping, fine, psql, size
 from sluice.core.migration.dirty import back, broken, half, resume
 from sluice.core.migration.row import Row
 from sluice.core.restore.order import READONLY, Aside, Restore
@@ -98,8 +98,6 @@ def _points(backups: Sequence[Backup]) -> set[str]:
 
 
 def _beside(store: Store, name: str, bytes: int, points: Collection[str], asides: Mapping[str, Aside], now: float) -> Finding:
-    quoted = name.replace('"', '""')
-    drop = psql(store.at("postgres"), f'drop database "{quoted}"')
     what = f"database '{name}'"
     if name in points:
         return fine(AREA, what, f"the restore point, {size(bytes)}")
@@ -107,9 +105,14 @@ def _beside(store: Store, name: str, bytes: int, points: Collection[str], asides
         seen = f"put aside from '{aside.database}' by a restore, {size(bytes)}, {span(round(max(0.0, now - aside.since)))} ago"
         cause = "it is kept until somebody drops it"
         old = now - aside.since > WEEK
-        return Finding(area=AREA, what=what, state=State.WARNING if old else State.OK, seen=seen, cause=cause, next=drop)
+        return Finding(area=AREA, what=what, state=State.WARNING if old else State.OK, seen=seen, cause=cause, next=dropping(store, name))
     maker = "a rehearsal" if name.endswith(trial("")) else "a restore" if "_aside_" in name else "a drill"
-    told = {"seen": f"left over, {size(bytes)}", "expected": "not there", "cause": f"the deployer of {maker} was killed", "next": drop}
+    told = {
+        "seen": f"left over, {size(bytes)}",
+        "expected": "not there",
+        "cause": f"the deployer of {maker} was killed",
+        "next": dropping(store, name),
+    }
     return Finding(area=AREA, what=what, state=State.WARNING, **told)
 
 

@@ -76,6 +76,12 @@ def psql(store: Store, query: str) -> str:
     return client(store, "psql", "-c", query)
 
 
+def dropping(store: Store, name: str) -> str:
+    """Write the command that drops another database of a server, whatever is in its name."""
+    quoted = name.replace('"', '""')
+    return psql(store.at("postgres"), f'drop database "{quoted}"')
+
+
 def client(store: Store, program: str, *words: str) -> str:
     """Write the call of one of PostgreSQL's programs as it is typed; the password stays in its file."""
     named = f"{store.tools.rstrip('/')}/{program}" if store.tools else program
