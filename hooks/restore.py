@@ -49,7 +49,8 @@ class RestoreProvider(Hook):
         if _mends(props):
             waits = {one.database.name for one in asked if one not in mine} | _others(props)
             lines += [line for one in databases if one.name not in waits for line in _mend(one, props)]
-        if _wanted(props) or not all(begun.noted(props["folder"], name) for name in left):
+        mended = [name for name in left if not begun.noted(props["folder"], name)]
+        if _wanted(props) or mended:
             _well(props)
         if props.get("turn") != "after":
             lines += [line for one in databases for line in _aside(one, props)]
