@@ -60,7 +60,7 @@ def test_a_password_is_found_nowhere(watched: Engine, web: Web) -> None:
             said.append(watched.run(*words))
         assert all(one.ok for one in said), said
         look(watched)
-        holders = [name for pid in watched.processes() if (name := holds(pid.pid))]
+        holders = [name for pid in watched.processes() if (name := holds(pid.pid, read(pid.pid, "environ")))]
         assert holders == ["python service.py --port"], "the service that has it, and it alone"
 
         watched.release("2", web={"FAIL_RATE": "0.5"})
@@ -158,16 +158,15 @@ class Eyes:
 
     def _see(self, pid: int) -> None:
         self.seen.add(read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace"))
-        holder = holds(pid)
-        if holder not in ("", SERVICE) and DEPLOYER not in read(pid, "environ"):
+        # One look at both: a short process may be gone before a second one.
+        environment = read(pid, "environ")
+        if DEPLOYER not in environment and (holder := holds(pid, environment)) not in ("", SERVICE):
             self.strangers.add(holder)
 
 
-def holds(pid: int) -> str:
+def holds(pid: int, environment: bytes) -> str:
     """Return the command of a process that has a secret in its environment, without its last word; "" for all others."""
-    return (
-        read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip().rpartition(" ")[0] if found(read(pid, "environ")) else ""
-    )
+    return read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip().rpartition(" ")[0] if found(environment) else ""
 
 
 def read(pid: int, what: str) -> bytes:
