@@ -43,6 +43,20 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+def test_another_stack(root: Path):
+    """Two stacks whose containers and volumes would have the same names are told apart, in preview already; whose a folder is stays known
+    as long as its data."""
+    provider = PlaceProvider()
+    mine = {"name": "host", "root": str(root), "stack": "shop/dev"}
+    provider.update("host", {"name": "host", "root": str(root)}, mine)
+    assert provider.check(mine, mine).failures == []
+    (refused,) = provider.check({}, mine | {"stack": "shop-dev/x"}).failures
+    assert refused.reason == f"'{root}' belongs to the stack 'shop/dev', and not to 'shop-dev/x': rename one of them"
+    (root / "secrets" / "db").touch()
+    provider.delete("host", mine)
+    assert (root / "stack").read_text() == "shop/dev"
+
+
 def test_stored_names():
     """The names that states hold are these, for ever."""
     assert {f"{one.__module__}.{one.__qualname__}": one for one in PROVIDERS.values()} == PROVIDERS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pulumi
 from pulumi import Output, ResourceOptions
 from pulumi.dynamic import Resource
 
@@ -17,16 +18,23 @@ PARTS = ((FLAGS, 0o755), (SECRETS, 0o700), ("artifacts", 0o755), ("log", 0o700),
 
 
 class PlaceProvider(SupervisorProvider):
-    """Inputs: name, root. No output of its own. A stack does not move, as on the process runtime."""
+    """Inputs: name, root, stack. No output of its own. A stack does not move, nor into another's, as on the process runtime."""
+
+    # In another folder their containers and volumes would still have the same names.
+    apart = "rename one of them"
 
     def start(self, props: Props, olds: Props) -> Props:
         """Make the folders."""
+        from sluice.systems import files
+
         root = Path(props["root"])
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o711)
         for name, mode in PARTS:
             (root / name).mkdir(exist_ok=True)
             (root / name).chmod(mode)
+        if props.get("stack"):
+            files.write(Folder(root).stack, props["stack"])
         return {}
 
     def alive(self, props: Props) -> bool:
@@ -47,4 +55,6 @@ class Place(Resource, module="docker", name="Place"):
     root: Output[str]
 
     def __init__(self, name: str, *, root: Path, opts: ResourceOptions | None = None) -> None:
-        super().__init__(PlaceProvider(), name, {"name": name, "root": str(Folder(root.expanduser().absolute()).root)}, opts)
+        whose = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        given = {"name": name, "root": str(root.expanduser().absolute()), "stack": whose}
+        super().__init__(PlaceProvider(), name, given, opts)

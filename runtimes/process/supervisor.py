@@ -30,6 +30,9 @@ PASSED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "TMPDIR", "TZ", "USER")
 class SupervisorProvider(Provider):
     """Inputs: root, and stack (`project/stack`), whose folder it is. No output of its own."""
 
+    # What two stacks can do that have one folder.
+    apart = "give one of them a SLUICE_HOME of its own"
+
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Refuse to move: a stack that looked for its data elsewhere would find none. Refuse another one's folder: `a-b` and `c` have the
         name that `a` and `b-c` have."""
@@ -39,7 +42,7 @@ class SupervisorProvider(Provider):
             return CheckResult(news, [CheckFailure("root", why)])
         whose, mine = _whose(news), news.get("stack")
         if whose and mine and whose != mine:
-            why = f"'{now}' belongs to the stack '{whose}', and not to '{mine}': give one of them a SLUICE_HOME of its own"
+            why = f"'{now}' belongs to the stack '{whose}', and not to '{mine}': {self.apart}"
             return CheckResult(news, [CheckFailure("root", why)])
         return CheckResult(news, [])
 
