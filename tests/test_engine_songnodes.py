@@ -8,20 +8,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import yaml
 
-from bench.load import Ask, Load, post
+from bench.load import Load
 from sluice.runtimes.process.folder import Folder
 from tests.fixtures.engine import Engine
 from tests.fixtures.front import free
 from tests.fixtures.prometheus import Jobs
-from tests.fixtures.songnodes import ENRICHMENT, EXAMPLE, GATEWAY, LETTERS
+from tests.fixtures.songnodes import ENRICHMENT, EXAMPLE, GATEWAY, LETTERS, configure, load, then_live_serves
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded]
-TRACK = {"artist_name": "Deadmau5", "track_title": "Strobe (Club Edit)"}
-LIVE = f"/{ENRICHMENT}/admin/config"
-OFF = {name: {"off": True} for name in ("latency", "error_delta", "latency_delta", "cpu")}
-LADDER = [{"weight": weight, "soak": "2s", "samples": 5} for weight in (25, 100)]
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +24,7 @@ def songnodes(redis: str, rabbitmq: str) -> Iterator[Engine]:
     """Given songnodes 1.0.0, live as its own config has it, with servers of the tests behind it."""
     one = Engine(EXAMPLE, stack="dev")
     try:
-        one.config = yaml.safe_load((EXAMPLE / "Pulumi.dev.yaml").read_text())["config"]
-        one.config |= {
-            "songnodes:redis": redis,
-            "songnodes:rabbitmq": rabbitmq,
-            "songnodes:broker": rabbitmq.replace("guest:guest@", ""),
-            "songnodes:queues": f".{one.place.name}",
-        }
-        one.rollout(ladder=LADDER, poll="200ms", patience="15s", marks=[], checks={"error_rate": {"lasts": "0s", "samples": 5}, **OFF})
+        configure(one, redis, rabbitmq)
         first = one.up()
         assert first.ok, first.out
         yield one
@@ -59,21 +47,6 @@ def when_released(engine: Engine, version: str, *, schema: str = "0005", service
         result = engine.up()
     assert not result.ok, result.out
     return result.errors[0], running
-
-
-def load(engine: Engine) -> Load:
-    """Load all three doors: tracks are enriched, found, and counted."""
-    # Several tracks: of one, the live version would soon set right again what a new one has spoiled.
-    enrich = [post(f"/{ENRICHMENT}/enrich", {**TRACK, "track_id": f"load-{number}"}, {}) for number in range(6)]
-    others = [Ask("GET", LIVE), Ask("GET", f"/{LETTERS}/dlq/messages"), post(f"/{GATEWAY}/api/spotify/search", TRACK, {})]
-    return Load(engine.url, [ask for one in enrich for ask in (one, *others)], rate=30, workers=8)
-
-
-def then_live_serves(engine: Engine, running: Load) -> None:
-    """No request has failed, and the live version has all the traffic of every door."""
-    assert running.tally.failed == 0, running.tally.reasons
-    assert engine.live == "1.1.0"
-    assert [engine.serving(f"/{service}/metrics", 5) for service in (GATEWAY, LETTERS, ENRICHMENT)] == [{"1.1.0"}] * 3
 
 
 def test_a_good_release(songnodes: Engine) -> None:

@@ -263,6 +263,13 @@ def test_grace(world: World, engine: Any):
     assert [container(world, name).inputs["destroyGraceSeconds"] for name in (SPEC.name, "web@1.1-77aa", "front")] == [8, 1, 15]
 
 
+@pytest.mark.parametrize(("cpu", "told"), [(1, "1.0"), (2.0, "2.0"), (0.25, "0.25"), (1 / 3, "0.333"), (0, None)])
+def test_cpu(world: World, engine: Any, cpu: float, told: str | None):
+    """Cores are written as the provider reads them back: it compares texts, and "1" against "1.0" would be another container."""
+    declared(world, Spec(**{**vars(SPEC), "cpu": cpu}))
+    assert container(world, SPEC.name).inputs.get("cpus") == told
+
+
 def test_kept(world: World, engine: Any):
     """Trap: an image goes with the last resource that has it. Every image stays where it is, for the way back."""
     declared(world, SPEC, Spec(**{**vars(SPEC), "name": "web@1.1-77aa", "artifact": "shop/web@sha256:" + "0" * 64}))

@@ -153,8 +153,10 @@ def _mounts(binds: Sequence[str], volumes: Mapping[str, Input[str]]) -> list[pul
 def _limits(memory: int, cpu: float) -> dict[str, Any]:
     """Return what keeps a container to so many bytes and cores; 0 is no limit."""
     megabytes = math.ceil(memory / 2**20) or None
+    # As the provider reads it back, "1.0" and never "1": it compares texts, and would make a version anew at each update, a frozen one too.
+    cores = str(round(float(cpu), 3))
     # Without a limit of its own the engine gives as much swap again.
-    return {"memory": megabytes, "memory_swap": megabytes, "cpus": f"{cpu:g}" if cpu else None}
+    return {"memory": megabytes, "memory_swap": megabytes, "cpus": cores if cpu else None}
 
 
 def _life(grace: float) -> dict[str, Any]:

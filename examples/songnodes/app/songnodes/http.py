@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from songnodes import journal
-from songnodes.setting import VERSION
+from songnodes.setting import VERSION, text
 
 LARGEST = 2**20
 # The longest request under way may take so long once the service was told to stop, in seconds.
@@ -121,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Service(ThreadingHTTPServer):
-    """A service on the loopback until it is told to stop."""
+    """A service until it is told to stop: on the loopback, or where HOST says, since nobody reaches the loopback of a container."""
 
     daemon_threads = True
     request_queue_size = 1024
@@ -131,7 +131,7 @@ class Service(ThreadingHTTPServer):
         self.routes = {**routes, "GET /metrics": self.metrics}
         self.ending, self.lock, self.now = threading.Event(), threading.Lock(), 0
         self.counts: Counter[tuple[str, int]] = Counter()
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__((text("HOST", "127.0.0.1"), port), Handler)
 
     def answer(self, method: str, target: str, body: Any, trace: str) -> tuple[str, Reply, str]:
         """Return the route that was taken, what it answers, and what went wrong in it."""
@@ -174,7 +174,7 @@ class Service(ThreadingHTTPServer):
     def run(self) -> None:
         """Serve; on SIGTERM let nobody else in, answer what has begun, and return."""
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
-        journal.say("INFO", f"listens on 127.0.0.1:{self.server_port}")
+        journal.say("INFO", f"listens on {self.server_address[0]}:{self.server_port}")
         self.serve_forever(poll_interval=0.1)
         self.server_close()
         until = time.monotonic() + GRACE
