@@ -179,12 +179,10 @@ def _variables(scene: Scene) -> list[Finding]:
 
 
 def _services(scene: Scene) -> list[Question]:
-    """Return the questions to what runs; its doors, its supervisor, its ports."""
-    if scene.seen.split and scene.seen.split.get("through"):
-        return [Question(stack.SERVICES, "services", _contained)]
+    """Return the questions to what runs; its doors, its supervisor, its ports. What is inside of a container its engine sees to."""
     if not (scene.seen.root or scene.seen.split):
         return []
-    if scene.root is None:
+    if scene.root is None and not scene.contained:
         return [Question(stack.SERVICES, "services", partial(_elsewhere, scene))]
     from sluice.history import examine_services as services
 
@@ -193,12 +191,14 @@ def _services(scene: Scene) -> list[Question]:
     doors = [
         Question(stack.SERVICES, f"{name} through the door", partial(services.door, scene, name, url)) for name, url in endpoints.items()
     ]
+    traffic = Question(stack.SERVICES, "traffic", partial(services.traffic, scene))
+    keeper = Question(stack.SERVICES, "keeper", partial(services.keeper, scene))
+    common = [traffic, *versions, *doors, keeper]
+    if scene.contained:
+        return common
     return [
-        Question(stack.SERVICES, "traffic", partial(services.traffic, scene)),
-        *versions,
-        *doors,
+        *common,
         Question(stack.SERVICES, "envoy", partial(services.envoy, scene)),
-        Question(stack.SERVICES, "keeper", partial(services.keeper, scene)),
         Question(stack.SERVICES, "supervisord", partial(services.supervisord, scene)),
         Question(machine.AREA, "ports", partial(services.ports, scene)),
         Question(machine.AREA, "processes", partial(services.strays, scene)),
@@ -208,10 +208,6 @@ def _services(scene: Scene) -> list[Question]:
 
 def _elsewhere(scene: Scene) -> list[Finding]:
     return [unknown(stack.SERVICES, "services", f"'{scene.seen.root}' is not on this machine: ask where the stack runs")]
-
-
-def _contained() -> list[Finding]:
-    return [unknown(stack.SERVICES, "services", "they run in containers, which doctor does not look into", "docker ps --all")]
 
 
 def _data(scene: Scene) -> list[Question]:

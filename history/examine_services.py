@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sluice.core.commands.docker import CONTAINER
 from sluice.core.diagnosis import machine, service, stack
 from sluice.core.diagnosis.finding import Finding, fine
 from sluice.core.diagnosis.stack import Answer
 from sluice.core.errors import SluiceError, Unreachable
 from sluice.core.reading import Reading, Unasked
-from sluice.core.split import Share
 from sluice.core.version import Version
 from sluice.history.scene import Scene
 from sluice.systems import files, logs, process
@@ -21,42 +21,52 @@ from sluice.systems import machine as here
 
 def traffic(scene: Scene) -> list[Finding]:
     """Ask the splitter who has the traffic."""
-    share = _share(scene)
+    share = scene.share
     proven = scene.seen.live.names if scene.seen.live else set[str]()
     doors = {f"{route.service} {route.prefix}": share.weights(route) for route in share.routes}
     # A release that is held on its way has its share by right, as long as somebody watches it.
     return stack.traffic(doors, sorted(proven), busy=scene.busy or (scene.watch.lease is not None and scene.watch.keeper))
 
 
-def _share(scene: Scene) -> Share:
-    from sluice.systems import splits
-
-    return splits.open(scene.seen.split).get() if scene.seen.split else Share()
-
-
 def _serves(scene: Scene, name: str) -> bool:
     """Say whether a version has traffic; where nobody can say, it may."""
     try:
-        return _share(scene).carries(name)
+        return scene.share.carries(name)
     except Unreachable:
         return True
 
 
 def version(scene: Scene, one: Version, health: str) -> list[Finding]:
     """Ask a version on its own address; a worker, which has none, is only looked for."""
-    family = here.family(Path(one.pidfile))
-    return [_version(scene, one, health, family), *(_inside(scene, one) if family else [])]
+    runs = _runs(one)
+    return [_version(scene, one, health, runs), *(_inside(scene, one) if runs else [])]
 
 
-def _version(scene: Scene, one: Version, health: str, family: list[int]) -> Finding:
+def _runs(one: Version) -> bool:
+    from sluice.systems import docker
+
+    name = one.pidfile.removeprefix(CONTAINER)
+    if name == one.pidfile:
+        return bool(here.family(Path(name)))
+    found = docker.state(name)
+    return found is not None and found.runs
+
+
+def _version(scene: Scene, one: Version, health: str, runs: bool) -> Finding:
     if not one.url:
         cause = "its process has ended"
-        return fine(stack.SERVICES, one.name, "runs") if family else stack.gone(stack.SERVICES, one.name, "does not run", cause)
+        return fine(stack.SERVICES, one.name, "runs") if runs else stack.gone(stack.SERVICES, one.name, "does not run", cause)
+    answer = _get(one.url + health, scene.limit)
+    return stack.version(one.name, answer, runs=runs, serves=_serves(scene, one.name), stranger=_stranger(one), log=one.log)
+
+
+def _stranger(one: Version) -> str:
+    """Say who else listens on a version's port. A container's has its engine, which gives it to nobody else."""
+    if one.pidfile.startswith(CONTAINER):
+        return ""
     port = int(one.url.rpartition(":")[2])
     heard = here.listeners([port]).get(port)
-    stranger = f"'{heard.name}' (pid {heard.pid})" if heard and heard.pid and heard.pid not in family else ""
-    answer = _get(one.url + health, scene.limit)
-    return stack.version(one.name, answer, runs=bool(family), serves=_serves(scene, one.name), stranger=stranger, log=one.log)
+    return f"'{heard.name}' (pid {heard.pid})" if heard and heard.pid and heard.pid not in here.family(Path(one.pidfile)) else ""
 
 
 def _inside(scene: Scene, one: Version) -> list[Finding]:
@@ -65,8 +75,14 @@ def _inside(scene: Scene, one: Version) -> list[Finding]:
     found = [service.log(one.name, _read(logs, "logs.ratio", {"path": one.log, "level": "error", "since": since}, scene.limit), one.log)]
     if one.memory:
         taken = _read(process, "process.memory", {"pidfile": one.pidfile, "memory": one.memory}, scene.limit)
-        found.append(service.memory(one.name, taken, f"ps -o pid,rss,args -p $(cat {shlex.quote(one.pidfile)})"))
+        found.append(service.memory(one.name, taken, _taken(one.pidfile)))
     return found
+
+
+def _taken(pidfile: str) -> str:
+    name = pidfile.removeprefix(CONTAINER)
+    quoted = shlex.quote(name)
+    return f"ps -o pid,rss,args -p $(cat {quoted})" if name == pidfile else f"docker stats --no-stream {quoted}"
 
 
 def _read(system: Any, question: str, of: dict[str, Any], limit: float) -> Reading:

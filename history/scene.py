@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from sluice.core.lease import said
+from sluice.core.split import Share
 from sluice.core.store import Store
 from sluice.history.stack import Stack
 from sluice.history.watch import Watch, watch
@@ -21,6 +23,7 @@ class Scene:
     locks: Sequence[tuple[str, bool]]
     long: float
     limit: float
+    lock: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     @property
     def busy(self) -> bool:
@@ -31,6 +34,23 @@ class Scene:
     def watch(self) -> Watch:
         """Return who watches traffic that is not proven."""
         return watch(self.seen)
+
+    @property
+    def share(self) -> Share:
+        """Return who has the traffic, as the splitter says; Unreachable when it says nothing. It is asked once for all questions."""
+        with self.lock:
+            return self._share
+
+    @cached_property
+    def _share(self) -> Share:
+        from sluice.systems import splits
+
+        return splits.open(self.seen.split).get() if self.seen.split else Share()
+
+    @property
+    def contained(self) -> bool:
+        """Say whether the stack runs in containers."""
+        return bool(self.seen.split and self.seen.split.get("through"))
 
     @property
     def held(self) -> str:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluice.core.commands.docker import CONTAINER as CONTAINER
 from sluice.core.question import Question, expect
 from sluice.core.reading import NoData, Number, Reading
 
@@ -22,8 +23,6 @@ GRAIN = 1.0
 # How long a CPU share is watched: long enough for a hundredth-grained counter, short enough to be asked every second.
 INTERVAL = 0.5
 POLL = 0.02
-# In the place of a pidfile, before the name of a container of the engine here.
-CONTAINER = "docker:"
 QUESTIONS = {
     "process.memory": Question(needs=("pidfile", "memory"), takes=("cpu",)),
     "process.cpu": Question(needs=("pidfile", "cpu"), takes=("memory",)),

@@ -52,3 +52,9 @@ def test_once():
         "run --rm --init --name shop-dev-job --network shop-dev-net --volume /src:/app:ro --workdir /app --label sluice.stack=shop-dev"
         " --volume /stack/secrets:/stack/secrets:ro --env PGHOST --env TOKEN --entrypoint sh sha256:1 -c true"
     )
+
+
+def test_latest():
+    """A log is a file, or what the engine has of a container."""
+    assert say.latest("/stack/log/web 1.log", 50) == ["tail", "-n", "50", "/stack/log/web 1.log"]
+    assert say.latest("docker:shop-dev-web-1", 50) == ["docker", "logs", "--tail", "50", "shop-dev-web-1"]

@@ -8,8 +8,9 @@ from typing import Any
 
 from sluice.core.store import Store
 from sluice.core.version import Version
-from sluice.history.examine import _contained
+from sluice.history.examine import _services
 from sluice.history.pulumi import Pulumi
+from sluice.history.scene import Scene
 from sluice.history.stack import Stack
 
 SPLIT = {"kind": "envoy", "folder": "/front", "admin": "/front/admin.sock", "route": "front", "through": ["docker", "exec", "-i", "front"]}
@@ -48,6 +49,8 @@ def test_stores():
 
 
 def test_doctor():
-    """Doctor says what it does not look into, and never that it is well."""
-    (one,) = _contained()
-    assert (one.state, one.seen, one.next) == ("unknown", "they run in containers, which doctor does not look into", "docker ps --all")
+    """Doctor asks a stack in containers for its traffic, its versions, its doors and its keeper: what else there is, is inside of them."""
+    known = {"endpoints": {"web": "http://127.0.0.1:2/web/"}}
+    seen = stack(healthy({"split": SPLIT}), healthy(VERSION.wire(), health="/health"), outputs=known)
+    asked = [(one.area, one.what) for one in _services(Scene(seen, [], long=60.0, limit=1.0))]
+    assert asked == [("services", what) for what in ("traffic", "web@1-aa", "web through the door", "keeper")]

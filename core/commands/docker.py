@@ -12,6 +12,8 @@ LONGEST = 63
 STACK, NAME, PORT = "sluice.stack", "sluice.name", "sluice.port"
 # Every service listens on this port of its own: a container is alone with its ports.
 INNER = 8080
+# In the place of a path, before the name of a container of the engine here: its log, its main process.
+CONTAINER = "docker:"
 
 
 def contained(stack: str, name: str) -> str:
@@ -21,6 +23,12 @@ def contained(stack: str, name: str) -> str:
     if legal == full.replace("@", "-") and len(legal) <= LONGEST:
         return legal
     return f"{legal[: LONGEST - 9]}-{sha256(full.encode()).hexdigest()[:8]}"
+
+
+def latest(log: str, lines: int) -> list[str]:
+    """Build the command that shows the last lines of a log: of a file, or of a container."""
+    name = log.removeprefix(CONTAINER)
+    return ["tail", "-n", str(lines), log] if name == log else ["docker", "logs", "--tail", str(lines), name]
 
 
 def listing(stack: str) -> list[str]:

@@ -6,6 +6,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from sluice.core.check import Check
+from sluice.core.commands.docker import latest
 from sluice.core.diagnosis.finding import psql
 from sluice.core.store import PORT, Store
 
@@ -21,5 +22,5 @@ def plain(check: Check) -> str:
         where = {name: str(of.get(name, "")) for name in ("host", "user", "dbname", "passfile")}
         return psql(Store(**where, port=int(of.get("port", PORT))), str(of["query"]))
     if check.ask.startswith("logs."):
-        return shlex.join(["tail", "-n", "100", str(of["path"])])
+        return shlex.join(latest(str(of["path"]), 100))
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from sluice.core.commands.docker import latest
 from sluice.core.diagnosis.finding import Finding, State, fine, unknown
 from sluice.core.reading import NoData, Number, Reading
 from sluice.core.settings.duration import text as span
@@ -26,7 +27,7 @@ def log(name: str, reading: Reading, path: str) -> Finding:
     if float(reading.value) <= ERRORS:
         return fine(AREA, what, seen)
     # The lines themselves may hold anything, and are not told.
-    told = {"seen": seen, "expected": f"at most {ERRORS:.0%}", "cause": "the log has them", "next": shlex.join(["tail", "-n", "50", path])}
+    told = {"seen": seen, "expected": f"at most {ERRORS:.0%}", "cause": "the log has them", "next": shlex.join(latest(path, 50))}
     return Finding(area=AREA, what=what, state=State.WARNING, **told)
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sluice.core.commands.docker import latest
 from sluice.core.diagnosis.finding import Finding, State, fine, unknown
 from sluice.core.rollback.deadline import Deadline
 
@@ -112,7 +113,7 @@ def version(name: str, answer: Answer, *, runs: bool, serves: bool, stranger: st
         "seen": answer.shown,
         "expected": "2xx or 3xx",
         "cause": cause,
-        "next": shlex.join(["tail", "-n", "50", log]) if runs and log else UP,
+        "next": shlex.join(latest(log, 50)) if runs and log else UP,
     }
     return Finding(area=SERVICES, what=name, state=State.PROBLEM if serves else State.WARNING, **told)
 
