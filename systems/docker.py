@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,19 +24,28 @@ GONE = ("No such container", "No such object", "No such volume")
 
 @dataclass(frozen=True)
 class State:
-    """How a container is: the engine's `status` (running, restarting, exited...), its exit code, how often it was started again, and its
-    main process on the engine's machine."""
+    """How a container is: the engine's `status` (running, restarting, exited...), its exit code, how often it was started again, its main
+    process on the engine's machine, and its limit of memory in bytes, 0 for none."""
 
     id: str
     status: str
     exit: int
     restarts: int
     pid: int
+    memory: int = 0
 
     @property
     def runs(self) -> bool:
         """Say whether its main process runs."""
         return self.status == "running"
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run of a container has ended: its exit code, and whether something in it was killed for want of memory."""
+
+    exit: int
+    starved: bool
 
 
 def ask(argv: Sequence[str], *, timeout: float = TIMEOUT, text: str = "", env: Mapping[str, str] | None = None) -> str:
@@ -86,8 +96,19 @@ def state(name: str) -> State | None:
         if any(word in str(error) for word in GONE):
             return None
         raise
-    state = found["State"]
-    return State(found["Id"], state["Status"], int(state["ExitCode"]), int(found["RestartCount"]), int(state["Pid"]))
+    state, limit = found["State"], int(found["HostConfig"]["Memory"])
+    return State(found["Id"], state["Status"], int(state["ExitCode"]), int(found["RestartCount"]), int(state["Pid"]), limit)
+
+
+def ended(id: str) -> End | None:
+    """Return how the last run of a container that has ended did so, whatever it does now; None when the engine remembers none: it keeps
+    its last 256 events. What `state` says is of the run that is under way, and forgotten when the engine starts the next one."""
+    lines = ask(say.ends(id, time.time())).splitlines()
+    codes = [index for index, line in enumerate(lines) if line.startswith(say.DIE)]
+    if not codes:
+        return None
+    run = lines[codes[-2] + 1 if len(codes) > 1 else 0 :]
+    return End(int(lines[codes[-1]].split()[1]), any(line.startswith(say.OOM) for line in run))
 
 
 def main(name: str) -> int | None:

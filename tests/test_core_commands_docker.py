@@ -36,6 +36,13 @@ def test_labels():
     assert say.labels("sluice.stack=shop-dev,sluice.port=20001,odd") == {"sluice.stack": "shop-dev", "sluice.port": "20001"}
 
 
+def test_ends():
+    """What the engine remembers of a container's ends is asked for up to now: it does not wait for the next one."""
+    filters = ["--filter", "container=f00", "--filter", "event=die", "--filter", "event=oom"]
+    wanted = ["events", "--since", "0", "--until", "12.500", *filters, "--format", "{{.Action}} {{.Actor.Attributes.exitCode}}"]
+    assert say.ends("f00", 12.5) == wanted
+
+
 def test_once():
     """A job's variables are named, and their values are in no command line."""
     told = say.once(

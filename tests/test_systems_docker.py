@@ -32,6 +32,23 @@ def test_state(run: Run):
     assert docker.state("sluice-test-none") is None
 
 
+def test_ended(run: Run):
+    """The last end of a container is known while it runs again, and whether its memory limit killed it; of one that runs still, none is."""
+    name = run("sleep 0.5; exit 7", "--restart", "unless-stopped", "--memory", "32m")
+    wait(lambda: (found := docker.state(name)) is not None and found.runs and found.restarts > 0)
+    state = docker.state(name)
+    assert state
+    assert (docker.ended(state.id), state.memory) == (docker.End(7, starved=False), 32 * 2**20)
+    other = docker.state(run(FOREVER))
+    assert other
+    assert docker.ended(other.id) is None
+    hungry = run("exec python -c 'bytearray(2**26)'", "--memory", "32m", "--memory-swap", "32m")
+    wait(lambda: (found := docker.state(hungry)) is not None and found.status == "exited")
+    state = docker.state(hungry)
+    assert state
+    assert docker.ended(state.id) == docker.End(137, starved=True)
+
+
 def test_main(run: Run):
     """The main process is one of this machine, and is known to be the container's."""
     pid = docker.main(run(FOREVER))

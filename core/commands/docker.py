@@ -14,6 +14,8 @@ STACK, NAME, PORT = "sluice.stack", "sluice.name", "sluice.port"
 INNER = 8080
 # In the place of a path, before the name of a container of the engine here: its log, its main process.
 CONTAINER = "docker:"
+# Events: a run of a container is over; something in it was killed for want of memory.
+DIE, OOM = "die", "oom"
 
 
 def contained(stack: str, name: str) -> str:
@@ -39,6 +41,12 @@ def listing(stack: str) -> list[str]:
 def labels(text: str) -> dict[str, str]:
     """Read the labels of such a line."""
     return dict(pair.split("=", 1) for pair in text.split(",") if "=" in pair)
+
+
+def ends(id: str, until: float) -> list[str]:
+    """Build the question how a container's runs have ended until a time in epoch seconds; a line each, oldest first, with its exit code."""
+    words = ["events", "--since", "0", "--until", f"{until:.3f}", "--filter", f"container={id}", "--filter", f"event={DIE}"]
+    return [*words, "--filter", f"event={OOM}", "--format", "{{.Action}} {{.Actor.Attributes.exitCode}}"]
 
 
 def once(

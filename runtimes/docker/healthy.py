@@ -92,7 +92,18 @@ def _ended(state: State | None, restarts: int) -> str:
         return "its container was removed"
     if state.runs and state.restarts <= restarts:
         return ""
-    return f"it ended at start (exit code {state.exit})" if state.exit else f"it ended at start (docker says {state.status})"
+    return f"it ended at start{_how(state)}"
+
+
+def _how(state: State) -> str:
+    from sluice.systems import docker
+
+    # It may run again by now, and its state is then that of the next run.
+    end = docker.ended(state.id) or docker.End(state.exit, starved=False)
+    if not end.starved:
+        return f" (exit code {end.exit})"
+    limit = f"its memory limit of {state.memory / 2**20:g} MiB" if state.memory else "want of memory"
+    return f": killed by {limit} (exit code {end.exit})"
 
 
 def _seen(props: Props, lasted: float) -> str:
