@@ -41,6 +41,9 @@ STEPS: Mapping[str, Trouble | None] = {
 # What a canary saw, by the words of its checks: slowness and load are one row of the matrix, errors another, all else is health.
 SLOW = ("latency", "latency_delta", "connections", "cpu", "memory")
 ERRORS = ("error_rate", "error_delta")
+# What pulumi-docker and pulumi-command do of a version, by what its type ends with: a container that is made is started, and the door is
+# told of it. An image, and the copy that one is built of, come before that.
+STARTS = (":Container", ":Command")
 # Its step comes after the new version has passed everything and has all traffic.
 SETTLE = "-settle-run"
 
@@ -79,7 +82,8 @@ class Failure(Value):
         if self.kind in STEPS:
             return STEPS[self.kind]
         # A version that is there and does not run has another error than one that is not there.
-        return Trouble.SERVICE if self.error == "RuntimeFailed" else Trouble.ARTIFACT
+        starts = self.error == "RuntimeFailed" or self.kind.endswith(STARTS)
+        return Trouble.SERVICE if starts else Trouble.ARTIFACT
 
     def symptom(self, severity: Severity | None = None) -> Symptom | None:
         """Return what is seen; `severity` where people know better."""
