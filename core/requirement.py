@@ -12,7 +12,8 @@ class Requirement(Value):
 
     `disk_free_bytes` is by path: that path, or the nearest folder above it that exists, is on the disk that is meant. `servers` are URLs
     by name, without credentials, of what must answer (systems.greet). `committed` are checkouts without changes that are not committed,
-    each with the files in it that may have some, such as a stack's own config.
+    each with the files in it that may have some, such as a stack's own config. `engine` is the least version of the Docker engine, and
+    `images` the most bytes that images may have, as far as they are on it.
     """
 
     disk_free_bytes: dict[str, int] = {}
@@ -22,6 +23,12 @@ class Requirement(Value):
     executables: list[str] = []
     servers: dict[str, str] = {}
     committed: dict[str, list[str]] = {}
+    engine: str = ""
+    images: dict[str, int] = {}
+
+    def on(self, place: Requirement) -> Requirement:
+        """Return it with what the place requires where all of it will run: an engine, and images of a size."""
+        return self.model_copy(update={"engine": place.engine or self.engine, "images": {**self.images, **place.images}})
 
 
 class Fact(Value):

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from pulumi import Input, Output, Resource, ResourceOptions
 
+from sluice.core.requirement import Requirement
+
 Text = Input[str]
 
 
@@ -135,6 +137,9 @@ class Runtime(Protocol):
 
     def weights(self, replicas: int) -> Sequence[int] | None:
         """Return the shares of its door's traffic, in per cent, that so many replicas of a version can have; None: every whole one."""
+
+    def requires(self, artifacts: Sequence[str]) -> Requirement:
+        """Return what must be there before it runs these artifacts for the first time; nothing is asked here, and nothing declared."""
 
     def after(self, *resources: Resource) -> None:
         """Let nothing of the runtime begin before these resources are there; called before anything is declared in it."""

@@ -23,6 +23,7 @@ def lacks(requirement: Requirement) -> list[str]:
         *(f"executable '{name}' is not on PATH: install it" for name in requirement.executables if not shutil.which(name)),
         *_absent(requirement.servers),
         *_uncommitted(requirement.committed),
+        *_unfit(requirement),
     ]
 
 
@@ -43,6 +44,12 @@ def _uncommitted(folders: dict[str, list[str]]) -> Iterator[str]:
 
         for folder, besides in folders.items():
             yield from uncommitted(folder, besides)
+
+
+def _unfit(requirement: Requirement) -> list[str]:
+    from sluice.systems import docker_fit
+
+    return docker_fit.lacks(requirement.engine, requirement.images)
 
 
 def _disk(wanted: dict[str, int]) -> Iterator[str]:

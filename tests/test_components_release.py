@@ -315,6 +315,31 @@ def test_preflight(shop: Shop, world: World):
     assert world.said[0] == text(release.plan)
 
 
+@pytest.mark.parametrize(("version", "new"), [("3", 2), ("2", 0), ("1", 0)])
+def test_what_the_runtime_requires(shop: Shop, world: World, version: str, new: int):
+    """What a runtime needs is asked with what the team requires: for what it has not run yet, so of nothing that is live or warm."""
+    shop.more = {"requirements": Requirement(memory_free_bytes=1)}
+    runtime = Runtime()
+    runtime.needs = Requirement(engine="20.10", images={"a": 1})
+    shop.release(shop.stack(version, proven=[shop.record("2"), shop.record("1")]), runtime=runtime)
+    wanted = Requirement(memory_free_bytes=1, engine="20.10", images={"a": 1})
+    assert world["shop-preflight"].inputs["requirements"] == wanted.wire()
+    assert runtime.new == [str(shop.app)] * new
+
+
+def test_preview_of_what_the_runtime_lacks(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    """What the place lacks where a release is to run is told in preview already."""
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: told.append(text))
+    monkeypatch.setenv("PATH", "/nonexistent")
+    runtime = Runtime()
+    runtime.needs = Requirement(engine="20.10")
+    shop.release(shop.stack("1"), runtime=runtime)
+    why = "there is no 'docker' on PATH: install Docker's client"
+    assert told == [f"as things are now, `pulumi up` will refuse this release:\n  - {why}"]
+
+
 def test_the_way_back_asks_no_database(shop: Shop, world: World):
     """To a release that is still warm, preflight lets go whatever a database has to say: traffic is taken from the failed one first."""
     release = shop.release(shop.stack("1", proven=[shop.record("2"), shop.record("1")]))

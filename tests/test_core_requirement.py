@@ -31,6 +31,16 @@ def test_nothing_required():
         "executables": [],
         "servers": {},
         "committed": {},
+        "engine": "",
+        "images": {},
     }
     with pytest.raises(ValidationError):
         Requirement(memory_free_bytes=-1)
+
+
+def test_on():
+    """What a place requires comes on top of what a team does, which stays."""
+    team = Requirement(variables=["TOKEN"], images={"a": 1, "b": 2})
+    assert team.on(Requirement()) == team
+    placed = team.on(Requirement(engine="20.10", images={"b": 3}))
+    assert placed == Requirement(variables=["TOKEN"], engine="20.10", images={"a": 1, "b": 3})

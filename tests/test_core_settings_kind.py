@@ -20,6 +20,7 @@ from sluice.core.settings import kind
         (kind.Plain, False, "false"),
         (kind.Plain, "", ""),
         (kind.Whole, 10.0, 10),
+        (kind.Size, "500MB", 500_000_000),
         (kind.Time, "2026-11-03T09:00:00Z", datetime.fromisoformat("2026-11-03T09:00:00+00:00")),
         (kind.Time, "2026-11-03 09:00:00 +0100 +0100", datetime.fromisoformat("2026-11-03T09:00:00+01:00")),
         (kind.Time, "2026-11-03 09:00:00.5 +0000 UTC", datetime.fromisoformat("2026-11-03T09:00:00+00:00")),

@@ -25,6 +25,7 @@ MISSING = (
         ({"kind": "process"}, Place()),
         ({"kind": "docker", "image": "sluice:1"}, Place(kind="docker", image="sluice:1")),
         ({"kind": "docker", "image": "a", "postgres": "b"}, Place(kind="docker", image="a", postgres="b")),
+        ({"kind": "docker", "image": "a", "largest": "1.5GB"}, Place(kind="docker", image="a", largest=1_500_000_000)),
     ],
 )
 def test_good(told: Any, place: Place):
@@ -40,14 +41,22 @@ def test_good(told: Any, place: Place):
         ('{"kind": "podman"}', ["sluice:runtime.kind: 'podman' is none of 'process', 'docker'"]),
         ('{"kind": "docker"}', [MISSING]),
         ('{"kind": "docker", "image": ""}', ["sluice:runtime.image: '' is not a line of text"]),
+        (
+            '{"kind": "docker", "image": "a", "largest": "500mb"}',
+            ["sluice:runtime.largest: '500mb' is not a size of at most 1000TB: write '500MB', '1.5GB', '512MiB', or a number of bytes"],
+        ),
+        ('{"kind": "docker", "image": "a", "largest": 0}', ["sluice:runtime.largest: 0 is not above 0"]),
         ('{"kind": "docker", "image": "a", "postgres": [18]}', ["sluice:runtime.postgres: a list is not a line of text"]),
         (
-            '{"image": "a", "postgres": "b"}',
-            [f"sluice:runtime.{name}: is for kind docker: remove it, or set the kind" for name in ("image", "postgres")],
+            '{"image": "a", "postgres": "b", "largest": 7}',
+            [f"sluice:runtime.{name}: is for kind docker: remove it, or set the kind" for name in ("image", "postgres", "largest")],
         ),
         (
             '{"kind": "docker", "image": "a", "host": "b"}',
-            ["sluice:runtime.host: unknown key: known are kind, image, postgres; run: pulumi config rm --path sluice:runtime.host"],
+            [
+                "sluice:runtime.host: unknown key: known are kind, image, postgres, largest;"
+                " run: pulumi config rm --path sluice:runtime.host"
+            ],
         ),
     ],
 )

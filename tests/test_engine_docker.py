@@ -99,6 +99,24 @@ def test_a_killed_update(stack: Contained):
     back(stack)
 
 
+def test_a_large_image(stack: Contained):
+    """A version whose image was built too large is refused in one line before it starts; what serves is not asked, and serves on."""
+    place = stack.config["sluice:runtime"]
+    stack.configure("sluice:runtime", {**place, "largest": "1MB"})
+    assert stack.up().ok
+    stack.release("7")
+    with stack.load() as load:
+        done = stack.up()
+    assert not done.ok
+    (error,) = {line.partition("RuntimeFailed: ")[2] for line in done.errors if "RuntimeFailed: 'web@7-" in line}
+    assert "' was not started: image 'sluice/toy-" in error
+    assert ", and 1MB is the most: see its layers, docker history sluice/toy-" in error
+    assert (load.tally.failed, stack.live, stack.serving()) == (0, "1", {"1"})
+    assert not [name for name in docker.listed(f"toy-{stack.stack}") if "@7-" in name]
+    stack.configure("sluice:runtime", place)
+    back(stack)
+
+
 def _at(stack: Contained, weight: int) -> bool:
     try:
         return stack.at(weight)

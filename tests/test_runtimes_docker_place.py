@@ -10,7 +10,7 @@ import pytest
 
 from sluice.core.errors import RuntimeFailed, Unreachable
 from sluice.runtimes.chosen import chosen
-from sluice.runtimes.docker import artifact, healthy, job, passfile, place, ports
+from sluice.runtimes.docker import artifact, healthy, job, passfile, place, ports, size
 from sluice.runtimes.docker.artifact import ArtifactProvider
 from sluice.runtimes.docker.passfile import PassfileProvider
 from sluice.runtimes.docker.place import PlaceProvider
@@ -28,8 +28,9 @@ PROVIDERS = {
     "sluice.runtimes.docker.job.JobProvider": job.JobProvider,
     "sluice.runtimes.docker.passfile.PassfileProvider": passfile.PassfileProvider,
     "sluice.runtimes.docker.place.PlaceProvider": place.PlaceProvider,
+    "sluice.runtimes.docker.size.SizeProvider": size.SizeProvider,
 }
-TYPES = [one._resource_type_name for one in (artifact.Artifact, healthy.Healthy, job.Job, passfile.Passfile, place.Place)]
+TYPES = [one._resource_type_name for one in (artifact.Artifact, healthy.Healthy, job.Job, passfile.Passfile, place.Place, size.Size)]
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_another_stack(root: Path):
 def test_stored_names():
     """The names that states hold are these, for ever."""
     assert {f"{one.__module__}.{one.__qualname__}": one for one in PROVIDERS.values()} == PROVIDERS
-    assert [f"dynamic/docker:{name}" for name in ("Artifact", "Healthy", "Job", "Passfile", "Place")] == TYPES
+    assert [f"dynamic/docker:{name}" for name in ("Artifact", "Healthy", "Job", "Passfile", "Place", "Size")] == TYPES
 
 
 def test_chosen(world: World, monkeypatch: pytest.MonkeyPatch):
@@ -69,9 +70,9 @@ def test_chosen(world: World, monkeypatch: pytest.MonkeyPatch):
 
     def program() -> None:
         assert isinstance(chosen(Place()), Process)
-        one = chosen(Place(kind="docker", image="sluice:1"))
+        one = chosen(Place(kind="docker", image="sluice:1", largest=7))
         assert isinstance(one, Docker)
-        assert (one.ground.base, one.postgres) == ("sluice:1", POSTGRES)
+        assert (one.ground.base, one.postgres, one.ground.largest) == ("sluice:1", POSTGRES, 7)
         other = chosen(Place(kind="docker", image="sluice:1", postgres="postgres:17"))
         assert isinstance(other, Docker)
         assert other.postgres == "postgres:17"

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
+from sluice.core.requirement import Requirement
 from sluice.runtimes.docker.runtime import Docker
 from sluice.runtimes.port import Runtime, Spec
 from sluice.systems import docker
@@ -18,6 +19,7 @@ from sluice.systems.keeper.file import FORMAT
 from tests.fixtures.mock import Asked, Thing, World
 
 HERE = Path(__file__).parent / "toy"
+IMAGE = "shop/web@sha256:" + "0" * 64
 # What every version is told.
 OWN = ["HOST=0.0.0.0", "PGAPPNAME=web@1.0-3fa2", "PORT=8080", "VERSION=1.0"]
 SPEC = Spec(
@@ -105,10 +107,11 @@ def test_tree(world: World, engine: Any):
         ("host-image", "RemoteImage", []),
         ("host-net", "Network", ["host"]),
         ("web@1.0-3fa2", "Artifact", ["host"]),
-        ("web@1.0-3fa2", "Container", ["host", "host-net", "web@1.0-3fa2-image"]),
+        ("web@1.0-3fa2", "Container", ["host", "host-net", "web@1.0-3fa2-image", "web@1.0-3fa2-size"]),
         ("web@1.0-3fa2-door", "Command", ["front-healthy", "web@1.0-3fa2-healthy"]),
         ("web@1.0-3fa2-healthy", "Healthy", ["web@1.0-3fa2"]),
         ("web@1.0-3fa2-image", "RemoteImage", ["host-image", "web@1.0-3fa2"]),
+        ("web@1.0-3fa2-size", "Size", ["web@1.0-3fa2-image"]),
     ]
 
 
@@ -272,10 +275,10 @@ def test_cpu(world: World, engine: Any, cpu: float, told: str | None):
 
 def test_kept(world: World, engine: Any):
     """Trap: an image goes with the last resource that has it. Every image stays where it is, for the way back."""
-    declared(world, SPEC, Spec(**{**vars(SPEC), "name": "web@1.1-77aa", "artifact": "shop/web@sha256:" + "0" * 64}))
+    declared(world, SPEC, Spec(**{**vars(SPEC), "name": "web@1.1-77aa", "artifact": IMAGE}))
     images = [one for one in world.asked if one.type.endswith(":RemoteImage")]
     assert sorted((one.inputs["name"], one.inputs["keepLocally"]) for one in images) == [
-        ("shop/web@sha256:" + "0" * 64, True), ("sluice/shop-production-web:aaaaaaaaaaaa", True), ("sluice:1", True),
+        (IMAGE, True), ("sluice/shop-production-web:aaaaaaaaaaaa", True), ("sluice:1", True),
     ]  # fmt: skip
 
 
@@ -291,10 +294,9 @@ def test_checked(world: World, engine: Any):
 
 def test_image(world: World, engine: Any):
     """An image that is there already runs by its digest, as its own entry point takes it; nothing is built."""
-    artifact = "shop/web@sha256:" + "0" * 64
-    declared(world, Spec(**{**vars(SPEC), "artifact": artifact, "argv": ["--port", "{port}"]}))
+    declared(world, Spec(**{**vars(SPEC), "artifact": IMAGE, "argv": ["--port", "{port}"]}))
     inputs = plain(container(world, SPEC.name).inputs)
-    assert (inputs["image"], inputs["command"]) == (f"sha256:{artifact}", ["--port", "8080"])
+    assert (inputs["image"], inputs["command"]) == (f"sha256:{IMAGE}", ["--port", "8080"])
     assert "entrypoints" not in inputs
     assert [one.name for one in world.asked if one.type.endswith(":Artifact")] == []
 
@@ -312,6 +314,21 @@ def test_built(world: World, engine: Any, home: Path):
     assert plain(copy.inputs) == {
         "name": SPEC.name, "root": str(home), "source": str(HERE), "digest": "a" * 64, "base": "sluice:1",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("artifact", "named"), [(str(HERE), "sluice/shop-production-web:aaaaaaaaaaaa"), (IMAGE, IMAGE)])
+def test_size(world: World, engine: Any, artifact: str, named: str):
+    """Before a version starts its image is looked at, by the name that people know it by: one that was built, and one that came."""
+    declared(world, Spec(**{**vars(SPEC), "artifact": artifact}))
+    known = {"name": SPEC.name, "image": named, "identity": f"sha256:{named}", "most": 500_000_000}
+    assert plain(world[f"{SPEC.name}-size"].inputs) == known
+
+
+def test_required(world: World, engine: Any):
+    """What it needs is known before anything is declared: an engine, and images by digest that are not too large; folders are built."""
+    runtime = Docker(image="sluice:1", largest=7)
+    assert runtime.requires([str(HERE), IMAGE]) == Requirement(engine="20.10", images={IMAGE: 7})
+    assert world.asked == []
 
 
 def test_secret(world: World, engine: Any):
@@ -334,7 +351,9 @@ def test_frozen(world: World, engine: Any):
 
     world.run(program)
     parts = [one for one in world.asked if one.name.startswith(SPEC.name)]
-    assert [(one.ignored, one.parent) for one in parts] == [(["*"], "front-healthy")] * 5
+    assert [(one.ignored, one.parent) for one in parts] == [(["*"], "front-healthy")] * 6
+    # What serves was let in once, however large the engine finds it.
+    assert world[f"{SPEC.name}-size"].inputs["most"] == 0
 
 
 def test_same_port(world: World, engine: dict[str, dict[str, str]]):

@@ -14,6 +14,7 @@ from sluice.components.release.args import ReleaseArgs
 from sluice.components.stack import Stack
 from sluice.core.contract import Terms
 from sluice.core.plan import Plan
+from sluice.core.requirement import Requirement
 from sluice.core.settings.rollout import Rollout
 from sluice.runtimes import port
 
@@ -43,6 +44,13 @@ class Scope:
     def bare(self) -> dict[str, Any]:
         """Return what every hook of this release is given, whatever it does."""
         return self.step | {"notify": self.rollout.webhooks, "contacts": [contact.wire() for contact in self.rollout.chain]}
+
+    @cached_property
+    def placed(self) -> Requirement:
+        """Return what the runtime requires for what it has not run yet; on the way back to what is warm it has run all."""
+        plan = self.plan
+        new = [] if plan.settled or plan.returning else [spec.artifact for spec in plan.target.values() if spec.name in plan.new]
+        return self.runtime.requires(new)
 
     @property
     def instructions(self) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from sluice.hooks.preflight import Preflight
 def preflight(on: Scope, found: Sequence[Fact], data: Data) -> Preflight:
     """Refuse the release while anything speaks against it."""
     told = [fact.wire() for fact in found]
-    props = {**on.own, "facts": told, "requirements": on.args.requirements.wire(), "plan": text(on.plan)}
+    props = {**on.own, "facts": told, "requirements": on.args.requirements.on(on.placed).wire(), "plan": text(on.plan)}
     if checks := contract.checks(on.stack, on.plan):
         props["checks"] = checks
     if data.server and not (on.plan.settled or on.plan.returning):

@@ -13,6 +13,7 @@ from sluice.components.release.scope import Scope
 from sluice.core.plan import text
 from sluice.core.requirement import Fact
 from sluice.hooks.preflight import asked
+from sluice.systems import runner
 
 
 def say(on: Scope, found: Sequence[Fact], due: Sequence[str]) -> None:
@@ -24,8 +25,13 @@ def say(on: Scope, found: Sequence[Fact], due: Sequence[str]) -> None:
     if notes := contract.notes(on.stack, on.terms):
         pulumi.log.warn("\n  - ".join(["what other stacks are told:", *notes]), on.owner)
     refusals = [fact.line for fact in found if not fact.ok]
-    if pulumi.runtime.is_dry_run() and (refusals := [*refusals, *asked(contract.checks(on.stack, on.plan))]):
+    if pulumi.runtime.is_dry_run() and (refusals := [*refusals, *_elsewhere(on)]):
         pulumi.log.warn("\n  - ".join(["as things are now, `pulumi up` will refuse this release:", *refusals]), on.owner)
+
+
+def _elsewhere(on: Scope) -> list[str]:
+    """Return what other stacks, and the place where this one runs, have against a release."""
+    return [*asked(contract.checks(on.stack, on.plan)), *runner.lacks(on.placed)]
 
 
 def explain(on: Scope, data: Data) -> None:

@@ -24,6 +24,8 @@ JOBS = 2
 # Runbook 004 gives 2 to 5 minutes to "Service Deployment", and 2 to 3 to "Smoke Tests", of which one may take a minute.
 HEALTH = 120.0
 SMOKE = 180.0
+# Runbook 002, "Build Service Images": "image sizes reasonable (<500MB each)", as `docker image ls` counts.
+IMAGE = 500_000_000
 
 # Runbook 004, "Key Metrics to Monitor" and "When to Rollback": how much is too much.
 ERROR_RATE = 0.05

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, Strict
 
 from sluice.core import secret
-from sluice.core.settings import duration, share
+from sluice.core.settings import duration, share, size
 
 Read = Callable[[Any], Any]
 WHOLE = "is not a whole number"
@@ -123,6 +123,7 @@ Length = Annotated[
     Takes("duration", lambda span: duration.text(span.total_seconds())),
 ]
 Ratio = Annotated[float, BeforeValidator(share.ratio), Takes("share", share.text)]
+Size = Annotated[int, BeforeValidator(size.count), Takes("size", size.text)]
 Whole = Annotated[int, BeforeValidator(_whole), Takes("whole number")]
 Truth = Annotated[bool, Strict(), Takes("true or false", lambda on: str(on).lower())]
 Name = Annotated[str, BeforeValidator(_word(NAME, NAMELESS)), Takes("name")]

@@ -39,6 +39,7 @@ config:
 |---|---|
 | duration | `30s`, `15m`, `1h30m`, `500ms`, `7d`, or a number of seconds |
 | share | `5%` or `0.05`; a bare 5 could be either, and is refused |
+| size | `500MB`, `1.5GB`, `512MiB`, or a number of bytes |
 | date, time of day, time with its zone | `'2026-12-24'`, `'09:00'`, `'2026-11-03T09:00:00+01:00'`, in quotes |
 | version | in quotes when it looks like a number: `'1.10'` |
 | reference | `env:NAME` or `file:/path`: where a secret is on the machine that deploys |

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from sluice.core.errors import ConfigError
-from sluice.core.settings.kind import Text
+from sluice.core.settings import defaults
+from sluice.core.settings.kind import Size, Text
 from sluice.core.settings.parse import draft
 from sluice.core.settings.problem import Problem
 from sluice.core.settings.tree import RUNTIME
@@ -27,6 +28,9 @@ class Place(Value):
     )
     image: Text = Field(default="", description="docker: the image that runs folders, the front door and jobs: Python with Sluice in it")
     postgres: Text = Field(default="", description="docker: the image of database servers; default: `postgres:18`")
+    largest: Size = Field(
+        default=defaults.IMAGE, gt=0, description="docker: how large a version's image may be, as `docker image ls` has it"
+    )
 
 
 def parse_place(text: str | None) -> Place:
@@ -47,5 +51,5 @@ def _unfit(place: Place) -> list[Problem]:
     if place.kind == "docker":
         why = f"is missing: containers run in it; {RECIPE}; then: pulumi config set --path sluice:runtime.image IMAGE"
         return [] if place.image else [Problem(f"{RUNTIME}.image", why)]
-    told = [name for name in ("image", "postgres") if getattr(place, name)]
+    told = [name for name, field in Place.model_fields.items() if name != "kind" and getattr(place, name) != field.default]
     return [Problem(f"{RUNTIME}.{name}", "is for kind docker: remove it, or set the kind") for name in told]

@@ -28,10 +28,11 @@ LOGS = {"max-size": "50m", "max-file": "3"}
 
 
 class Ground:
-    """The ground of one stack; `image` runs folders, the front and jobs, `after` is what all of it waits for."""
+    """The ground of one stack; `image` runs folders, the front and jobs, `after` is what all of it waits for; `largest` is how many bytes
+    the image of a version may have."""
 
-    def __init__(self, name: str, *, stack: str, root: Path, image: str, opts: ResourceOptions | None) -> None:
-        self.name, self.stack, self.place_root, self.base, self.opts = name, stack, root, image, opts
+    def __init__(self, name: str, *, stack: str, root: Path, image: str, largest: int, opts: ResourceOptions | None) -> None:
+        self.name, self.stack, self.place_root, self.base, self.largest, self.opts = name, stack, root, image, largest, opts
         self.after: list[Resource] = []
         self.given: dict[str, int] = {}
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import pulumi
 from pulumi import Output, Resource, ResourceOptions
 
+from sluice.core.requirement import Requirement
+from sluice.core.settings import defaults
+from sluice.core.spec import image
 from sluice.runtimes.docker import door, postgres, version
 from sluice.runtimes.docker.ground import Ground
 from sluice.runtimes.docker.job import DEADLINE, Job
@@ -20,13 +23,16 @@ from sluice.systems.home import folder
 
 # An official image, or one that is told the same way. Its clients, which this machine has, must not be older.
 POSTGRES = "postgres:18"
+# Runbook 002, "Required checks".
+ENGINE = "20.10"
 
 
 class Docker:
     """The port `Runtime` on a Docker engine of this machine.
 
     `image` runs folders, the front and jobs: Python with Sluice in it (docs/runtimes/docker.md). `postgres` is what the official images of
-    that name are. `root` is the stack's folder here, `<home>/<project>-<stack>` when not given.
+    that name are. `largest` is how many bytes a version's image may have. `root` is the stack's folder here, `<home>/<project>-<stack>`
+    when not given.
     """
 
     replicas: int | None = 1
@@ -34,13 +40,24 @@ class Docker:
     keeper = False
 
     def __init__(
-        self, name: str = "host", *, image: str, postgres: str = POSTGRES, root: Path | None = None, opts: ResourceOptions | None = None
+        self,
+        name: str = "host",
+        *,
+        image: str,
+        postgres: str = POSTGRES,
+        largest: int = defaults.IMAGE,
+        root: Path | None = None,
+        opts: ResourceOptions | None = None,
     ) -> None:
         project, short = pulumi.get_project(), pulumi.get_stack()
         stack = f"{project}-{short}"
         place = (root or folder(project, short)).expanduser().absolute()
         self.postgres = postgres
-        self.ground = Ground(name, stack=stack, root=place, image=image, opts=opts)
+        self.ground = Ground(name, stack=stack, root=place, image=image, largest=largest, opts=opts)
+
+    def requires(self, artifacts: Sequence[str]) -> Requirement:
+        """See the port. What is built of folders is looked at once it is there."""
+        return Requirement(engine=ENGINE, images={one: self.ground.largest for one in artifacts if image(one)})
 
     def after(self, *resources: Resource) -> None:
         """See the port."""

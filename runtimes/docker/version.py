@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Output, Resource, ResourceOptions
 
@@ -15,8 +15,12 @@ from sluice.runtimes.docker import door
 from sluice.runtimes.docker.artifact import Artifact
 from sluice.runtimes.docker.ground import LOOPBACK, Ground
 from sluice.runtimes.docker.healthy import Healthy
+from sluice.runtimes.docker.size import Size
 from sluice.runtimes.port import Front, Running, Spec, Text
 from sluice.systems.process import CONTAINER
+
+if TYPE_CHECKING:
+    import pulumi_docker
 
 
 def run(ground: Ground, spec: Spec, front: Front | None, opts: ResourceOptions | None) -> Running:
@@ -24,11 +28,12 @@ def run(ground: Ground, spec: Spec, front: Front | None, opts: ResourceOptions |
     called = ground.called(spec.name)
     port = ground.port(spec.name) if spec.health else 0
     image, built = _image(ground, spec, opts)
+    sized = _size(ground, spec, image, opts)
     # All of what runs in an image that is built here; what its own entry point takes in another one.
     words = [filled(word, INNER) for word in spec.argv]
     container = ground.contain(
         spec.name,
-        image=image,
+        image=image.image_id,
         inner=INNER,
         port=port,
         grace=spec.grace,
@@ -39,7 +44,7 @@ def run(ground: Ground, spec: Spec, front: Front | None, opts: ResourceOptions |
         binds=ground.shared,
         memory=spec.memory,
         cpu=spec.cpu,
-        opts=opts,
+        opts=ResourceOptions.merge(opts, _waits(sized)),
     )
     healthy = Healthy(
         f"{spec.name}-healthy",
@@ -62,26 +67,39 @@ def run(ground: Ground, spec: Spec, front: Front | None, opts: ResourceOptions |
     return Running(resource=known, descriptor=Output.all(healthy.descriptor, known.id).apply(lambda both: both[0]), address=address)
 
 
-def _image(ground: Ground, spec: Spec, opts: ResourceOptions | None) -> tuple[Output[str], bool]:
-    """Return the id of the version's image, and whether it is built here, of a folder."""
+def _size(ground: Ground, spec: Spec, image: pulumi_docker.RemoteImage, opts: ResourceOptions | None) -> Size:
+    """Declare that the image is no larger than it may be. What serves, or has served, was let in: nothing is asked of it any more."""
+    frozen = bool(opts and opts.ignore_changes)
+    named = spec.artifact if is_image(spec.artifact) else _tag(ground, spec)
+    most = 0 if frozen else ground.largest
+    return Size(f"{spec.name}-size", label=spec.name, image=named, identity=image.image_id, most=most, opts=opts)
+
+
+def _tag(ground: Ground, spec: Spec) -> str:
+    """Return the name of an image that is built here, by its content: another content is another one."""
+    digest = spec.digest or _digest(spec.artifact)
+    return f"sluice/{ground.stack.lower()}-{spec.service.lower()}:{digest[:12]}"
+
+
+def _image(ground: Ground, spec: Spec, opts: ResourceOptions | None) -> tuple[pulumi_docker.RemoteImage, bool]:
+    """Return the version's image, and whether it is built here, of a folder."""
     import pulumi_docker
 
     name = f"{spec.name}-image"
     if is_image(spec.artifact):
-        return ground.fetch(name, spec.artifact, opts).image_id, False
+        return ground.fetch(name, spec.artifact, opts), False
     digest = spec.digest or _digest(spec.artifact)
     source = Artifact(spec.name, root=ground.place.root, source=spec.artifact, digest=digest, base=ground.base, opts=opts)
     build = pulumi_docker.RemoteImageBuildArgs(context=source.context, dockerfile=source.recipe, use_legacy_builder=True)
     image = pulumi_docker.RemoteImage(
         name,
-        # By its content: a version of the same content is the same image, and another content is another one.
-        name=f"sluice/{ground.stack.lower()}-{spec.service.lower()}:{digest[:12]}",
+        name=_tag(ground, spec),
         build=build,
         triggers={"digest": digest},
         keep_locally=True,
         opts=ResourceOptions.merge(opts, _waits(ground.image, source)),
     )
-    return image.image_id, True
+    return image, True
 
 
 def _waits(*resources: Resource) -> ResourceOptions:

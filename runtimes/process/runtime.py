@@ -9,6 +9,7 @@ from pathlib import Path
 import pulumi
 from pulumi import Output, Resource, ResourceOptions
 
+from sluice.core.requirement import Requirement
 from sluice.core.spec import image
 from sluice.runtimes.port import Front, Ran, Running, Spec, Store, Text
 from sluice.runtimes.process.folder import Folder
@@ -30,6 +31,10 @@ class Process:
         self.name, self.opts = name, opts
         self.place = root or folder(pulumi.get_project(), pulumi.get_stack())
         self.first: list[Resource] = []
+
+    def requires(self, artifacts: Sequence[str]) -> Requirement:
+        """See the port: it brings all that it needs."""
+        return Requirement()
 
     def after(self, *resources: Resource) -> None:
         """See the port."""
