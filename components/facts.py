@@ -166,7 +166,7 @@ def _absolute(path: str) -> str:
     return str(Path(path).absolute())
 
 
-def _nowhere(name: str, target: str, migrations: Mapping[str, str | Path | Alembic]) -> Database:
+def nowhere(name: str, target: str, migrations: Mapping[str, str | Path | Alembic]) -> Database:
     """Return a database of which only the migrations are known."""
     return Database(store=Store(host="", user="", dbname=name), target=target, **declared(migrations[name]))
 
@@ -183,7 +183,7 @@ def _unknown(name: str, target: str, migrations: Mapping[str, str | Path | Alemb
     if name not in migrations:
         known = ", ".join(migrations) or "none"
         return [f"{where}: the program has no migrations of a database '{name}': known are {known}"]
-    database = _nowhere(name, target, migrations)
+    database = nowhere(name, target, migrations)
     try:
         ids = [one.id for one in scheme.of(database).all()]
     except ConfigError as error:
@@ -260,7 +260,7 @@ def outline(schema: Mapping[str, str], migrations: Mapping[str, str | Path | Ale
     """Return what preview says of the migrations of databases that are not there yet."""
     from sluice.systems import schema as live
 
-    return [line for name, target in schema.items() for line in live.outline(_nowhere(name, target, migrations), _of(name, took))]
+    return [line for name, target in schema.items() for line in live.outline(nowhere(name, target, migrations), _of(name, took))]
 
 
 def explain(

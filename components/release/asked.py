@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from sluice.components import facts, marks
-from sluice.components.release import proofs
+from sluice.components.release import proofs, review
 from sluice.core.inquiry import ASKED, KNOWN, VARIABLE
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _preflight(on: Scope, data: Data, known: Known) -> Preflight:
     from sluice.core.questions import Preflight
 
     # A settled release has been approved and staged; what it would still meet is a window, and other content.
-    found = facts.standing(on.stack, on.plan) if on.plan.settled or on.plan.returning else facts.gather(on.stack, on.plan)
+    found = facts.standing(on.stack, on.plan) if on.plan.settled or on.plan.returning else review.gather(on)
     databases = [data.one(name, store) for name, store in known.stores.items() if name in on.args.databases]
     return Preflight(facts=found, requirements=on.args.requirements.on(on.placed), databases=databases, when=on.rollout.backup.when)
 

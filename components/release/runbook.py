@@ -7,10 +7,10 @@ from typing import Any
 
 import pulumi
 
-from sluice.components import contract, facts, marks
+from sluice.components import contract, marks
 from sluice.components.base import Component
 from sluice.components.flag import Flag
-from sluice.components.release import asked, ledger, proofs, start, story
+from sluice.components.release import asked, ledger, proofs, review, start, story
 from sluice.components.release.args import ReleaseArgs
 from sluice.components.release.climb import climb
 from sluice.components.release.data import Data
@@ -37,7 +37,7 @@ class Release(Component):
         super().__init__(name, {"release": stack.settings.release.id}, opts)
         self.plan = planned(args, stack, runtime)
         on = Scope(owner=self, name=name, args=args, stack=stack, runtime=runtime, plan=self.plan)
-        data, found = Data(on), facts.gather(stack, self.plan)
+        data, found = Data(on), review.gather(on)
         asked.answer(on, data)
         story.say(on, found, ledger.due(on))
         # A refused release must not keep what has died from being started again; and preflight asks the databases that there are.

@@ -8,7 +8,7 @@ from itertools import count
 
 from pydantic import Field
 
-from sluice.core.settings.kind import Name, Text
+from sluice.core.settings.kind import Name, Text, Truth
 from sluice.core.value import Value
 
 
@@ -26,6 +26,9 @@ class Approvals(Value):
 
     required: list[Name] = Field(default=[], description="the roles that must approve")
     given: list[Given] = Field(default=[], description="the approvals; what they do not fit they do not count for")
+    migrations: Truth = Field(
+        default=False, description="true: each migration that a release brings must be in the list `REVIEWED` beside it, as it is"
+    )
 
 
 def missing(approvals: Approvals, release: str, spent: Set[str]) -> list[str]:
