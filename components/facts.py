@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 
 from sluice.components.stack import Stack
+from sluice.core.backup.room import Room
 from sluice.core.database import Database
 from sluice.core.errors import ConfigError, SluiceError
 from sluice.core.journal import Source
@@ -264,20 +265,20 @@ def outline(schema: Mapping[str, str], migrations: Mapping[str, str | Path | Ale
 
 
 def explain(
-    wires: Sequence[Any], folder: str, took: Mapping[str, str], release: pulumi.Resource, *, when: str, ask: Ask, skip: str
+    wires: Sequence[Any], place: Room, took: Mapping[str, str], release: pulumi.Resource, *, when: str, ask: Ask, skip: str
 ) -> None:
     """Say what every pending migration will do to the databases as they are now, and what will be refused.
 
-    `folder` has the backups, with what their rehearsals took; `took` is what other stacks know; `when`: what is to be saved; `ask` writes
-    the command that would allow a way back; `skip` is who lets the release go without a backup.
+    `place` is where backups go, with what their rehearsals took; `took` is what other stacks know; `when`: what is to be saved; `ask`
+    writes the command that would allow a way back; `skip` is who lets the release go without a backup.
     """
     from sluice.systems import able
     from sluice.systems import schema as live
 
     databases = [one for one in map(Database.read, wires) if one.target]
     try:
-        pulumi.log.info("\n".join(line for one in databases for line in live.story(one, _estimates(one.name, folder, took))), release)
-        refusals = able.refusals(databases, when, ask, skip=skip)
+        pulumi.log.info("\n".join(line for one in databases for line in live.story(one, _estimates(one.name, place.folder, took))), release)
+        refusals = able.refusals(databases, when, ask, skip=skip, place=place)
     except SluiceError as error:
         pulumi.log.warn(f"what the migrations will do cannot be said: {error}", release)
         return

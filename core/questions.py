@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sluice.core.backup.room import Room
 from sluice.core.check import Check
 from sluice.core.database import Database
 from sluice.core.requirement import Fact, Requirement
@@ -24,12 +25,14 @@ class Known(Value):
 
 
 class Preflight(Value):
-    """What must be so before the configured release begins; `when` is what a backup is asked for (pending, always)."""
+    """What must be so before the configured release begins; `when` is what a backup is asked for (pending, always), `room` where it
+    goes."""
 
     facts: list[Fact] = []
     requirements: Requirement = Requirement()
     databases: list[Database] = []
     when: str = "pending"
+    room: Room | None = None
 
 
 class Health(Value):

@@ -24,9 +24,9 @@ class PreflightProvider(Hook):
     """Refuses a release that should not begin; then takes traffic away from whatever an earlier release left behind.
 
     Inputs beside every hook's, all optional: `facts` (`core.requirement.Fact`), `checks` (asked once), `requirements`
-    (`core.requirement.Requirement`), `databases` (`core.database.Database`) with `when`, `ask` and `skip` as a backup has them, `restore`
-    (the inputs of a `hooks.restore`), and `split`, a runtime's descriptor, with `until`, the weight at which a keeper is to hold the
-    release.
+    (`core.requirement.Requirement`), `databases` (`core.database.Database`) with `when`, `ask` and `skip` as a backup has them and `room`
+    for it (`core.backup.room.Room`), `restore` (the inputs of a `hooks.restore`), and `split`, a runtime's descriptor, with `until`, the
+    weight at which a keeper is to hold the release.
     """
 
     moment = "preflight"
@@ -108,6 +108,7 @@ def _barred(props: Props) -> list[str]:
     """Return where databases cannot go, or not be saved, so that nobody is told of a release that ends there."""
     if not (props.get("databases") or props.get("restore")):
         return []
+    from sluice.core.backup.room import Room
     from sluice.core.database import Database
     from sluice.core.errors import SluiceError
     from sluice.core.settings.permission import Ask
@@ -120,7 +121,8 @@ def _barred(props: Props) -> list[str]:
         # What goes back is judged by what it will be; a backup looks at it again then.
         gone = {one.database.name for one in asked}
         stay = [one for one in map(Database.read, props.get("databases") or []) if one.name not in gone]
-        return wrong + able.refusals(stay, props.get("when") or "pending", ask, skip=props.get("skip") or "")
+        place = Room.read(props["room"]) if props.get("room") else None
+        return wrong + able.refusals(stay, props.get("when") or "pending", ask, skip=props.get("skip") or "", place=place)
     except SluiceError as error:
         return [str(error)]
 

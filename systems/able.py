@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sluice.core.backup.room import Room
 from sluice.core.database import Database
 from sluice.core.settings.permission import Ask
 from sluice.core.store import Store, odd
-from sluice.systems import schema
+from sluice.systems import room, schema
 from sluice.systems.aside import ASIDE
 from sluice.systems.source import Source, reading
 
@@ -17,17 +18,21 @@ ROLE = """
 """
 
 
-def refusals(databases: Sequence[Database], when: str, ask: Ask | None = None, *, skip: str = "") -> list[str]:
+def refusals(databases: Sequence[Database], when: str, ask: Ask | None = None, *, skip: str = "", place: Room | None = None) -> list[str]:
     """Return why databases cannot go where a release wants them, or else not be saved and drilled before, each with its database's name.
 
     `when` is what a backup is asked for: pending or always; `ask` writes the command that would allow a way back. `skip` is who
-    lets the release go without a backup: what has statements to run needs one all the same.
+    lets the release go without a backup: what has statements to run needs one all the same. `place` is where backups go: without it
+    nobody looks whether there is room.
     """
     if named := _odd(databases):
         return named
     wanted = schema.refusals(databases, ask) or [_needed(one, skip) for one in databases if skip and schema.moves(one)]
     when = "pending" if skip else when
-    return wanted or [f"{one.name}: {why}" for one in databases if due(one, when) for why in _unable(one.store)]
+    if wanted:
+        return wanted
+    saved = [one.store for one in databases if due(one, when)]
+    return [*(f"{one.dbname}: {why}" for one in saved for why in _unable(one)), *(room.short(saved, place) if place else [])]
 
 
 def _needed(database: Database, who: str) -> str:

@@ -19,12 +19,14 @@ import psycopg
 
 from sluice.core.backup.format import Compression, Format, file
 from sluice.core.backup.manifest import GLOBALS, MANIFEST, SCHEMA, Manifest, name
+from sluice.core.backup.room import Room
 from sluice.core.backup.rule import hollow, nothing
 from sluice.core.backup.schema import digest, normal
 from sluice.core.clock import Clock, SystemClock
 from sluice.core.commands import dump as say
 from sluice.core.errors import BackupFailed, Refused, Unreachable
 from sluice.core.store import Store, odd
+from sluice.systems import room
 from sluice.systems.able import unsaved
 from sluice.systems.client import Client, client, packing
 from sluice.systems.moment import Taken, take
@@ -34,9 +36,6 @@ from sluice.systems.source import Source
 from sluice.systems.tool import env, run, running
 
 PARTIAL = ".partial"
-# A dump has no indexes and is packed: measured at 0.2 to 0.5 of pg_database_size. Text of numbers and bytes may double it unpacked.
-SPACE = {Compression.NONE: 2.0}
-PACKED = 1.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,8 @@ def _sweep(home: Path, system: str) -> None:
 
 def _fit(source: Source, plan: Plan, home: Path, *, system: str, first: bool, double: bool) -> None:
     """Refuse, with all reasons at once, what would fail in the middle."""
-    reasons = [*_same(source, plan.store, system), *_room(source, plan, home, double)]
+    wanted = Room(folder=str(home), compression=plan.compression, double=double).wanted(source.size)
+    reasons = [*_same(source, plan.store, system), *room.tight(home, wanted)]
     if plan.client.major < source.major:
         reasons.append(
             f"pg_dump {plan.client.major} cannot dump a server {source.major}: install the client of {source.major}, or point `tools` to it"
@@ -149,14 +149,6 @@ def _same(source: Source, store: Store, system: str) -> list[str]:
     if system and source.system != system:
         wrong.append(f"the server is system {source.system}, not {system}: is {store.host}:{store.port} the right one?")
     return wrong
-
-
-def _room(source: Source, plan: Plan, home: Path, double: bool) -> list[str]:
-    wanted = source.size * SPACE.get(plan.compression, PACKED) * (2 if double else 1)
-    free = shutil.disk_usage(home).free
-    if free >= wanted:
-        return []
-    return [f"'{home}' has {free / 2**20:.0f} MiB free, {wanted / 2**20:.0f} MiB are wanted: prune backups, or name another folder"]
 
 
 def _make(source: Source, plan: Plan, home: Path, facts: dict[str, Any], encrypt: Sequence[str], clock: Clock) -> Manifest:

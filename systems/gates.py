@@ -27,7 +27,9 @@ def preflight(asked: Preflight, clock: Clock) -> list[Verdict]:
     """Look at what must be so before a release begins."""
     facts = [_fact(one.name, one.ok, f"{one.name}: as it should be" if one.ok else one.line) for one in asked.facts]
     machine = [_fact("machine", False, why) for why in runner.lacks(asked.requirements)]
-    data = [_fact("databases", False, why) for why in able.refusals(asked.databases, asked.when)] if asked.databases else []
+    data = (
+        [_fact("databases", False, why) for why in able.refusals(asked.databases, asked.when, place=asked.room)] if asked.databases else []
+    )
     passed = [] if machine else [_fact("machine", True, "machine: has what the program requires")]
     passed += [_fact("databases", True, "databases: can go where config wants them, and be saved")] if asked.databases and not data else []
     return [*facts, *machine, *data, *passed]

@@ -12,6 +12,7 @@ import pulumi
 import pytest
 
 from sluice.components import Alembic, Stack, facts
+from sluice.core.backup.room import Room
 from sluice.core.plan import Plan, plan
 from sluice.core.record import Record
 from sluice.core.settings import Ask, Leave, parse
@@ -121,7 +122,7 @@ def test_no_backup_of_what_is_pending(store: Store, tmp_path: Path, world: World
         release = pulumi.ComponentResource("test:index:Release", "r")
         wires, ask = props(store, tmp_path)["databases"], Ask(release="r1", stack="test")
         for skip in ("", "Ada"):
-            facts.explain(wires, str(tmp_path / "backups"), {}, release, when="always", ask=ask, skip=skip)
+            facts.explain(wires, Room(folder=str(tmp_path / "backups")), {}, release, when="always", ask=ask, skip=skip)
 
     world.run(program)
     why = f"{store.dbname}: has statements to run, and 'Ada' lets this release go without a backup, which only one without them can do"

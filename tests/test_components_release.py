@@ -303,6 +303,7 @@ def test_preflight(shop: Shop, world: World):
     given = dict(world["shop-preflight"].inputs)
     assert [one["store"]["dbname"] for one in given.pop("databases")] == ["shop"]
     assert (given.pop("when"), given.pop("ask")["release"]) == ("pending", release.plan.release)
+    assert given.pop("room") == {"folder": "/backups", "double": False}
     assert given == {
         **told,
         "facts": [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -123,12 +124,17 @@ def test_clear_only_when_good(left: Props):
 
 
 @pytest.mark.embedded
-def test_databases(store: Store, tmp_path: Path):
-    """Where a database cannot go is told here already, with all else, before anybody hears of the release."""
+def test_databases(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where a database cannot go, or not be saved, is told here already, with all else, before anybody hears of the release."""
     given = props(store, tmp_path, {"0001_drop.sql": "drop table orders cascade;"})
     said = refused(preflight(databases=given["databases"], when="pending", facts=[WINDOW])).splitlines()
     assert said[0] == "r1 does not begin, nothing was touched: 2 things to mend"
     assert said[2].startswith(f"  - {store.dbname}: 0001, line 1: 'orders'")
+    room = {"folder": str(tmp_path / "backups")}
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 0))
+    given = props(store, tmp_path, {"0001_drop.sql": "alter table orders add column total int;"})
+    said = refused(preflight(databases=given["databases"], when="pending", room=room, facts=[WINDOW])).splitlines()
+    assert said[2].startswith(f"  - '{tmp_path}/backups' has 0 MiB free, ")
     odd = {**given["databases"][0], "store": {**given["databases"][0]["store"], "dbname": "a=b"}}
     assert "  - a=b: has '=' in its name, which a dump's programs would misread: rename the database" in refused(preflight(databases=[odd]))
     gone = {**given["databases"][0], "store": {**given["databases"][0]["store"], "dbname": "gone"}}

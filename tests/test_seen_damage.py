@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sluice.core.backup import room
 from sluice.core.backup.format import Compression, Format
 from sluice.core.backup.manifest import Backup, Manifest
 from sluice.core.errors import BackupFailed, Refused, SluiceError
@@ -130,8 +131,8 @@ def test_an_empty_database(bare: Store, tmp_path: Path):
 
 def test_a_full_disk(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A disk that fills while the dump is written, though there seemed to be room."""
-    monkeypatch.setattr(backup, "SPACE", dict.fromkeys(Compression, 0.0))
-    monkeypatch.setattr(backup, "PACKED", 0.0)
+    monkeypatch.setattr(room, "SPACE", dict.fromkeys(Compression, 0.0))
+    monkeypatch.setattr(room, "PACKED", 0.0)
     with connect(store) as connection:
         connection.execute("insert into orders (note) select md5(n::text) || md5((-n)::text) from generate_series(1, 30000) n")
     place = small(tmp_path)

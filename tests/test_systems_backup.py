@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from sluice.core.backup import room
 from sluice.core.backup.format import Compression, Format
 from sluice.core.backup.manifest import Manifest
 from sluice.core.commands import dump as say
@@ -190,7 +191,7 @@ def test_disk_full(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """A disk that fills is told in the tool's own words, and what was written of the backup is removed."""
     with connect(store) as connection:
         connection.execute("insert into orders (note) select md5(n::text) || md5((-n)::text) from generate_series(1, 30000) n")
-    monkeypatch.setattr(backup, "SPACE", dict.fromkeys(Compression, 0.0))
+    monkeypatch.setattr(room, "SPACE", dict.fromkeys(Compression, 0.0))
     place = small(tmp_path)
     try:
         with pytest.raises(BackupFailed, match=r"No space left on device"):

@@ -64,7 +64,13 @@ def _preflight(on: Scope, data: Data, known: Known) -> Preflight:
     # A settled release has been approved and staged; what it would still meet is a window, and other content.
     found = facts.standing(on.stack, on.plan) if on.plan.settled or on.plan.returning else review.gather(on)
     databases = [data.one(name, store) for name, store in known.stores.items() if name in on.args.databases]
-    return Preflight(facts=found, requirements=on.args.requirements.on(on.placed), databases=databases, when=on.rollout.backup.when)
+    return Preflight(
+        facts=found,
+        requirements=on.args.requirements.on(on.placed),
+        databases=databases,
+        when=on.rollout.backup.when,
+        room=data.placed(known.folder) if databases else None,
+    )
 
 
 def _health(on: Scope, known: Known) -> Health:

@@ -14,6 +14,7 @@ from sluice.components.database import Database
 from sluice.components.migration import Migration
 from sluice.components.release.scope import Scope
 from sluice.components.restore import Restore
+from sluice.core.backup.room import Room
 from sluice.core.database import Database as Wanted
 from sluice.core.settings.rollout import Backup as Rules
 from sluice.core.store import Store
@@ -130,6 +131,15 @@ class Data:
         """Return when and how to save."""
         rules = self.on.rollout.backup
         return rules.model_copy(update={"when": "pending"}) if self.on.plan.returning else rules
+
+    @property
+    def room(self) -> pulumi.Output[dict[str, Any]]:
+        """Return where backups go, and how much room they take there."""
+        return pulumi.Output.from_input(self.on.runtime.backups).apply(lambda folder: self.placed(folder).wire())
+
+    def placed(self, folder: str) -> Room:
+        """Return the same of a folder that is known."""
+        return Room(folder=folder, compression=self.rules.compression, double=bool(self.rules.encrypt))
 
     def expand(self, after: pulumi.Resource) -> pulumi.Resource:
         """Bring every schema to where it serves the old and the new code."""

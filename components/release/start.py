@@ -25,7 +25,8 @@ def preflight(on: Scope, found: Sequence[Fact], data: Data) -> Preflight:
     if data.server and not (on.plan.settled or on.plan.returning):
         # On the way back traffic leaves the failed version first, whatever a database has to say.
         ask = facts.asked(on.stack, on.plan).wire()
-        props |= {"databases": data.wanted(), "when": data.rules.when, "ask": ask, **({"skip": data.skip} if data.skip else {})}
+        saved = {"when": data.rules.when, "room": data.room, **({"skip": data.skip} if data.skip else {})}
+        props |= {"databases": data.wanted(), "ask": ask, **saved}
     if data.server and on.instructions and not on.plan.settled:
         asked = {"instructions": on.instructions, "databases": data.each(), "folder": on.runtime.backups}
         props |= {"restore": {**on.step, **asked}}

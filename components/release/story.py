@@ -56,4 +56,4 @@ def _explain(on: Scope, data: Data, wires: Sequence[Any], folder: str) -> None:
     if stay and not settled:
         ask, when, skip = facts.asked(on.stack, on.plan), data.rules.when, data.skip
         # How long they took on the stack that must prove this release first.
-        facts.explain(stay, folder, facts.took(on.stack), on.owner, when=when, ask=ask, skip=skip)
+        facts.explain(stay, data.placed(folder), facts.took(on.stack), on.owner, when=when, ask=ask, skip=skip)
