@@ -240,10 +240,15 @@ def test_attached(world: World, engine: Any):
     """Trap: `attach` ignores the exit code. No container is attached to; a job is a resource of its own that fails with its command."""
 
     def program() -> None:
-        made().job("migrate", argv=["sh", "-c", "true"], folder=str(HERE), env={"A": "1"}, secrets={"TOKEN": "hunter2"}, run="r1")
+        runtime = made()
+        runtime.service(SPEC, front=runtime.front("front"))
+        runtime.database("store", databases=["shop"])
+        runtime.job("migrate", argv=["sh", "-c", "true"], folder=str(HERE), env={"A": "1"}, secrets={"TOKEN": "hunter2"}, run="r1")
 
     world.run(program)
-    assert [one.type for one in world.asked if "attach" in plain(one.inputs)] == []
+    containers = [one.name for one in world.asked if one.type.endswith(":Container")]
+    assert sorted(containers) == ["front", "store", SPEC.name]
+    assert [one.name for one in world.asked if {"attach", "logs"} & set(plain(one.inputs))] == []
     assert plain(world["migrate"].inputs) == {
         "name": "migrate",
         "container": "shop-production-migrate",
