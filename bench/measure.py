@@ -21,6 +21,10 @@ class Measure:
     against: str
 
 
+class Skipped(Exception):
+    """There is nothing here to measure with; its text says what is missing, and what to do."""
+
+
 def say(text: str) -> None:
     """Tell whoever waits; the table on stdout stays clean."""
     print(text, file=sys.stderr, flush=True)
@@ -46,3 +50,11 @@ def interleaved(sides: Mapping[str, Side], runs: int) -> dict[str, list[float]]:
 def ratio(above: list[float], below: list[float]) -> float:
     """Return the median of the rounds' ratios: what slows a whole round down cancels out."""
     return median(one / other for one, other in zip(above, below, strict=True))
+
+
+def compared(name: str, limit: float, what: str, ours: Side, other: Side, runs: int) -> Measure:
+    """Measure what Sluice takes against `what`, round by round."""
+    found = interleaved({"sluice": ours, "bare": other}, runs)
+    took = {side: f"{median(times):.2f} s" for side, times in found.items()}
+    against = f"at most {limit}; {took['sluice']}, {what} {took['bare']}"
+    return Measure(name, round(ratio(found["sluice"], found["bare"]), 3), "ratio", against)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from statistics import median
 
-from bench.measure import Measure, interleaved, ratio
+from bench.measure import Measure, compared
 from bench.stack import deployed, done
 from tests.fixtures.engine import Engine, checkout
 
@@ -38,10 +37,8 @@ def scale(runs: int) -> Measure:
 def _measure(name: str, ours: Engine, runs: int) -> Measure:
     count = dynamic(ours)
     with deployed(PROGRAMS / "bare", "bare", {"bare:count": count}) as bare:
-        found = interleaved({"sluice": lambda: settled(ours), "bare": lambda: settled(bare)}, runs)
-    took = {side: f"{median(times):.2f} s" for side, times in found.items()}
-    against = f"at most {LIMIT}; {took['sluice']}, a bare program with {count} dynamic resources {took['bare']}"
-    return Measure(name, round(ratio(found["sluice"], found["bare"]), 3), "ratio", against)
+        what = f"a bare program with {count} dynamic resources"
+        return compared(name, LIMIT, what, lambda: settled(ours), lambda: settled(bare), runs)
 
 
 def settled(engine: Engine) -> None:

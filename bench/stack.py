@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.measure import say
 from tests.fixtures.engine import Engine
@@ -18,12 +18,22 @@ DEPLOY = 1800.0
 def deployed(program: Path, stack: str, config: dict[str, Any] | None = None) -> Iterator[Engine]:
     """Deploy a program for as long as the block runs; without `config` the stack's own file is beside it."""
     engine = Engine(program, stack)
+    engine.config = config or {}
+    with ready(engine):
+        yield engine
+
+
+E = TypeVar("E", bound=Engine)
+
+
+@contextmanager
+def ready(engine: E) -> Iterator[E]:
+    """Deploy a stack with the config that it has, for as long as the block runs."""
     try:
         _even(engine)
-        engine.config = config or {}
         for key, value in engine.config.items():
             engine.configure(key, value)
-        say(f"  deploying {stack}")
+        say(f"  deploying {engine.stack}")
         done(engine, "up", "--yes", "--skip-preview")
         # The first update makes a release the live one; the second knows it as settled.
         done(engine, "up", "--yes", "--skip-preview")

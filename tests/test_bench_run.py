@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import run
-from bench.measure import Measure
+from bench.measure import Measure, Skipped
 
 GATE = Measure("gate_50_checks_s", 1.26, "s", "at most 2; one after the other 50")
 ABORT = Measure("abort_ms", 4.0, "ms", "at most 100; the longest of 9 took 6")
@@ -42,6 +42,23 @@ def test_no_pulumi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     assert run.main([]) == 2
     said = "bench: no 'pulumi' on PATH, expected Pulumi's CLI: run `make bench`, or `make setup` and then `. scripts/env`\n"
     assert capsys.readouterr() == ("", said)
+
+
+def test_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """What cannot be measured here is said under the table with its reason, and all else is measured."""
+
+    def lacking(runs: int) -> Measure:
+        raise Skipped("no Docker engine answers: start one")
+
+    monkeypatch.setattr(run, "BENCHES", {"docker_preview_ratio": lacking, "abort_ms": lambda runs: ABORT})
+    monkeypatch.setattr(run, "REPORT", tmp_path / "report.json")
+    monkeypatch.setattr(run.shutil, "which", lambda name: name)
+    assert run.main([]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "abort_ms  4      ms    at most 100; the longest of 9 took 6",
+        "docker_preview_ratio was skipped: no Docker engine answers: start one",
+    ]
+    assert [entry["name"] for entry in json.loads((tmp_path / "report.json").read_text())] == ["abort_ms"]
 
 
 @pytest.mark.parametrize(
