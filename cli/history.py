@@ -50,12 +50,15 @@ def row(update: Update, stack: Stack) -> dict[str, Any]:
         "proved": proved,
         "live": proved is not None and stack.live is not None and proved == stack.live.id,
         "git": update.git,
+        "skipped": next((past.record.skipped for past in stack.pasts if past.update is update), {}),
         "message": update.message,
     }
 
 
 def told(row: dict[str, Any]) -> list[str]:
     """Return a row's cells."""
-    mark = "live" if row["live"] else "proven" if row["proved"] else ""
+    from sluice.core.settings.permission import without
+
+    mark = ("live" if row["live"] else "proven" if row["proved"] else "") + without(row["skipped"])
     release = row["release"] or ""
     return [say.when(row["begun"]), row["kind"], row["outcome"], release, mark, (row["git"] or "")[:12], row["message"]]

@@ -8,13 +8,14 @@ import typer
 
 from sluice.cli import ends, journal, options, say
 from sluice.cli.plan import make, orders, show
-from sluice.cli.rollback import attended, confirm, run
+from sluice.cli.rollback import attended, clear, confirm, left, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sluice.core.rollback.failure import Failure
     from sluice.core.rollback.plan import Plan
+    from sluice.history.orders import Orders
     from sluice.history.pulumi import Pulumi
     from sluice.history.stack import Stack
 
@@ -24,7 +25,12 @@ Schema = Annotated[
     list[str],
     typer.Option("--schema", metavar="DATABASE=REVISION", help="A database's revision, as in shop=0007; several times for several."),
 ]
-Keep = Annotated[bool, typer.Option("--no-revert", help="When it fails, end with the plan, and do nothing by itself.")]
+Keep = Annotated[bool, typer.Option("--no-rollback", help="When it fails, end with the plan, and do nothing by itself.")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Show what it would do and whom it would tell, and change nothing.")]
+Untested = Annotated[bool, typer.Option("--skip-tests", help="Leave its smoke tests out; refused in production.")]
+Unsaved = Annotated[
+    bool, typer.Option("--skip-backup", help="Save nothing before it; refused in production, and where a migration is pending.")
+]
 Skip = Annotated[bool, typer.Option("--skip-preview", help="Do not show first what the update would do.")]
 Level = Annotated[
     str | None, typer.Option("--severity", metavar="P0..P3", help="How much a failure would matter; else what has failed says it.")
@@ -37,7 +43,10 @@ def release(
     kind: Kind = None,
     schema: Schema = [],  # noqa: B006
     severity: Level = None,
-    no_revert: Keep = False,
+    dry_run: Dry = False,
+    skip_tests: Untested = False,
+    skip_backup: Unsaved = False,
+    no_rollback: Keep = False,
     skip_preview: Skip = False,
     message: options.Why = "",
     yes: options.Yes = False,
@@ -50,36 +59,52 @@ def release(
     """
     import time
 
+    from sluice.cli.rehearse import preview, rehearse
     from sluice.core.errors import Refused
     from sluice.core.rollback.symptom import read
-    from sluice.history.facts import shown
+    from sluice.history.ahead import ahead, plain
     from sluice.history.locks import held, turn
-    from sluice.history.pulumi import UP
 
     read([], None, severity)
-    pulumi = at.pulumi
+    if dry_run and skip_preview:
+        raise Refused(["--dry-run is the preview, and --skip-preview leaves it out: say one of them"])
+    words, skips = settings(version, kind, schema), [what for what, on in (("backup", skip_backup), ("tests", skip_tests)) if on]
+    pulumi, why = at.pulumi, f"release {version}{message and f': {message}'}"
+    if dry_run:
+        raise typer.Exit(rehearse(pulumi, ahead(pulumi, words, why, skips)))
     with turn(pulumi):
         if locks := held(pulumi, pulumi.backend()):
             raise Refused([f"{lock}; nothing was touched" for lock in locks])
-        words = pulumi.argv("config", "set-all", "--path", *settings(version, kind, schema))
-        up = pulumi.argv(*UP, "--message", f"release {version}{message and f': {message}'}")
         attended(yes)
-        say.lines("in plain Pulumi:", *(f"  {command}" for command in shown([words, up])))
+        told = ahead(pulumi, words, why, skips).orders if skips else plain(pulumi, words, why)
+        say.lines("in plain Pulumi:", *(f"  {command}" for command in told.shown))
         if not skip_preview:
-            preview(pulumi, words)
+            preview(pulumi, told.before[0])
         confirm(f"release {version} to '{pulumi.stack}'?", yes)
         before, begun = proven(pulumi), time.monotonic()
-        pulumi.do(words)
-        code, events = pulumi.events(up)
-        raise typer.Exit(after(pulumi, before, events, severity, revert=not no_revert) if code else done(pulumi, begun))
+        pulumi.do(told.before[0])
+        code, events = pulumi.events(told.up)
+        ended = after(pulumi, before, events, severity, revert=not no_rollback) if code else done(pulumi, begun)
+        raise typer.Exit(finish(pulumi, told, ended))
 
 
-def preview(pulumi: Pulumi, words: list[str]) -> None:
-    """Show what the update would do; Refused where that fails already."""
-    from sluice.core.errors import Refused
+def finish(pulumi: Pulumi, told: Orders, ended: int) -> int:
+    """Take out of config what was allowed to this release alone, once it is proven or gone back from; until then say how. Return the exit
+    code."""
+    from sluice.core.errors import SluiceError
+    from sluice.history.ahead import nonces
 
-    if pulumi.preview(words):
-        raise Refused(["the preview has failed, as the update would: nothing was touched, nor was config; mend it, then again"])
+    if not told.used:
+        return ended
+    try:
+        over = ended == ends.REVERTED or told.used <= nonces(pulumi)
+    except SluiceError as error:
+        say.error(str(error))
+        over = False
+    if not over:
+        say.lines(*left(told))
+        return ended
+    return ended if clear(pulumi, told) else ends.LEFT
 
 
 def done(pulumi: Pulumi, begun: float) -> int:
@@ -88,6 +113,7 @@ def done(pulumi: Pulumi, begun: float) -> int:
     import time
 
     from sluice.core.errors import SluiceError
+    from sluice.core.settings.permission import without
     from sluice.history.stack import look
 
     try:
@@ -97,7 +123,7 @@ def done(pulumi: Pulumi, begun: float) -> int:
         say.lines(f"the update has gone through, and what is live cannot be found out now: `sluice status --stack {pulumi.stack}`")
         return ends.LEFT
     if seen.live and seen.live.id == seen.configured:
-        say.lines(f"'{seen.configured}' is live and proven, after {time.monotonic() - begun:.1f} s")
+        say.lines(f"'{seen.configured}' is live and proven, after {time.monotonic() - begun:.1f} s{without(seen.live.skipped)}")
     else:
         say.lines(f"'{seen.configured}' is held on its way, and not proven yet: `sluice promote` goes on, `sluice abort` goes back")
     return 0
@@ -129,7 +155,7 @@ def after(pulumi: Pulumi, before: str | None, events: Sequence[str], severity: s
         say.lines("nothing is done by itself: how to go back cannot be found out now", *_way(pulumi))
         return ends.OPEN
     show(seen, made, told)
-    if why := waits(failure, made, before) or ("" if revert else "--no-revert was said"):
+    if why := waits(failure, made, before) or ("" if revert else "--no-rollback was said"):
         say.lines(f"nothing is done by itself: {why}", *_way(pulumi))
         return ends.OPEN
     say.lines(f"'{made.failing}' has failed, and '{made.target}' is gone back to")

@@ -100,15 +100,15 @@ def run(seen: Stack, made: Plan, told: Orders) -> int:
     late = count.end() if count else False
     if code:
         say.error(f"`pulumi up` failed: config names '{made.target}', and what was live still serves; mend it, then `pulumi up`")
-        say.lines(*_left(told))
+        say.lines(*left(told))
         return ends.OPEN
     say.lines(f"'{made.target}' is live again, after {time.monotonic() - begun:.1f} s")
-    if not _clear(seen.pulumi, told):
+    if not clear(seen.pulumi, told):
         return ends.LEFT
     return ends.LATE if late else 0
 
 
-def _clear(pulumi: Pulumi, told: Orders) -> bool:
+def clear(pulumi: Pulumi, told: Orders) -> bool:
     """Take out of config what this release alone was allowed: it is used up, and no later update is to read it again. Where that fails
     say what is to be typed, and return False."""
     from sluice.core.errors import SluiceError
@@ -128,7 +128,7 @@ def _clear(pulumi: Pulumi, told: Orders) -> bool:
     return True
 
 
-def _left(told: Orders) -> list[str]:
+def left(told: Orders) -> list[str]:
     """Say what is still to be done once somebody else's `pulumi up` has gone through: what was allowed, or changed, for this one alone."""
     from sluice.history.facts import shown
 

@@ -15,11 +15,14 @@ from sluice.components.stack import Stack
 from sluice.core.backup.room import Room
 from sluice.core.database import Database
 from sluice.core.errors import ConfigError, SluiceError
+from sluice.core.foreseen import foresee
 from sluice.core.journal import Source
 from sluice.core.migration.alembic import Alembic
 from sluice.core.plan import Plan
+from sluice.core.record import Built, Record
 from sluice.core.requirement import Fact
 from sluice.core.settings import Ask, Given, Leave, Permission, ask, closed, leave, missing, production
+from sluice.core.settings.permission import SKIPS
 from sluice.core.settings.tree import RELEASE, path
 from sluice.core.spec import Spec
 from sluice.core.store import Store
@@ -34,7 +37,7 @@ def gather(stack: Stack, plan: Plan) -> list[Fact]:
     approved, staged and proven, and a bad night is no time to wait for a window."""
     if plan.settled or plan.returning:
         return []
-    return [*_window(stack), *_approvals(stack, plan), *_unsaved(stack, plan), *_content(stack, plan), *_required(stack, plan)]
+    return [*_window(stack), *_approvals(stack, plan), *_skips(stack, plan), *_content(stack, plan), *_required(stack, plan)]
 
 
 def standing(stack: Stack, plan: Plan) -> list[Fact]:
@@ -67,19 +70,22 @@ def asked(stack: Stack, plan: Plan) -> Ask:
     return ask(stack.settings.rollout.permissions, plan.release, _spent(stack), pulumi.get_stack())
 
 
-def _unsaved(stack: Stack, plan: Plan) -> list[Fact]:
-    """Return why a release may not go without its backup, as far as that is known without asking a database."""
-    if not (who := left(stack).skip):
+def _skips(stack: Stack, plan: Plan) -> list[Fact]:
+    """Return why a release may not go without its backup or its tests, as far as that is known without asking a database."""
+    if not plan.skipped:
         return []
     rollout = stack.settings.rollout
     requires = rollout.requires.stack.rsplit("/", 1)[-1] if rollout.requires else ""
     why = production(pulumi.get_stack(), requires, rollout.approvals.required)
-    if not why:
-        return []
-    number = next(number for number, one in enumerate(rollout.permissions) if one.skip and one.release == plan.release)
+    return [_skip(stack, plan, what, who, why) for what, who in plan.skipped.items()] if why else []
+
+
+def _skip(stack: Stack, plan: Plan, what: str, who: str, why: str) -> Fact:
+    permissions = stack.settings.rollout.permissions
+    number = next(number for number, one in enumerate(permissions) if one.skip == what and one.release == plan.release)
     command = f"pulumi config rm --path 'sluice:rollout.permissions[{number}].skip' --stack {pulumi.get_stack()}"
-    said = f"'{who}' lets '{plan.release}' go without a backup, and this stack is production: {why}"
-    return [Fact(name="backup", ok=False, why=said, command=command)]
+    said = f"'{who}' lets '{plan.release}' go without {SKIPS[what]}, and this stack is production: {why}"
+    return Fact(name="smoke tests" if what == "tests" else what, ok=False, why=said, command=command)
 
 
 def _content(stack: Stack, plan: Plan) -> list[Fact]:
@@ -100,12 +106,32 @@ def _required(stack: Stack, plan: Plan) -> list[Fact]:
     requires = stack.settings.rollout.requires
     if requires is None or stack.required is None:
         return []
-    proven = {(name, built.version, built.digest) for record in stack.required for name, built in record.services.items()}
+    tried = [record for record in stack.required if "tests" not in record.skipped]
+    proven = {_key(name, built) for record in tried for name, built in record.services.items()}
     missing = [spec for spec in plan.target.values() if spec.name in plan.new and (spec.service, spec.version, spec.digest) not in proven]
-    return [_unproven(requires.stack, stack.required, spec.service, spec.version, spec.digest) for spec in missing]
+    return [_untried(requires.stack, stack.required, spec) or _unproven(requires.stack, tried, spec) for spec in missing]
 
 
-def _unproven(where: str, theirs: Any, service: str, version: str, digest: str) -> Fact:
+def _key(service: str, built: Built) -> tuple[str, str, str]:
+    return service, built.version, built.digest
+
+
+def _untried(where: str, theirs: Sequence[Record], spec: Spec) -> Fact | None:
+    """Say that another stack has proven this very version, but for its smoke tests: what it left out proves nothing here."""
+    mine = (spec.service, spec.version, spec.digest)
+    found = next((one for one in theirs if any(_key(name, built) == mine for name, built in one.services.items())), None)
+    if found is None:
+        return None
+    short = where.rsplit("/", 1)[-1]
+    why = f"'{where}' has proven {spec.service} {spec.version} without its smoke tests, by leave of '{found.skipped['tests']}'"
+    # Another kind makes it another release, which goes through all gates again, and moves no traffic.
+    kind = "patch" if found.kind == "configuration" else "configuration"
+    command = f"pulumi config set --path sluice:release.kind {kind} --stack {short} && pulumi up --stack {short}"
+    return Fact(name="proven elsewhere first", ok=False, why=f"{why}; they are walked when it is brought out there again", command=command)
+
+
+def _unproven(where: str, theirs: Sequence[Record], spec: Spec) -> Fact:
+    service, version, digest = spec.service, spec.version, spec.digest
     known = {built.digest for record in theirs for name, built in record.services.items() if (name, built.version) == (service, version)}
     what = f"{service} {version}"
     short = where.rsplit("/", 1)[-1]
@@ -143,6 +169,7 @@ def record(stack: Stack, plan: Plan) -> dict[str, Any]:
         "services": services,
         "schema": release.schema_,
         "approvals": spent,
+        **({"skipped": dict(plan.skipped)} if plan.skipped else {}),
         "git": actor.commit(Path.cwd()),
         "by": actor.user(),
     }
@@ -283,7 +310,7 @@ def explain(
         pulumi.log.warn(f"what the migrations will do cannot be said: {error}", release)
         return
     if refusals:
-        pulumi.log.warn("\n  - ".join(["as things are now, `pulumi up` will refuse this release:", *refusals]), release)
+        pulumi.log.warn(foresee(refusals), release)
 
 
 def _estimates(database: str, folder: str, took: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pulumi
 
 from sluice.core.database import Database
 from sluice.core.errors import SluiceError
+from sluice.core.foreseen import foresee
 from sluice.core.settings.restore import Instruction
 from sluice.systems import begun
 
@@ -48,7 +49,7 @@ def explain(instructions: Wires, databases: Wires, folder: str, release: pulumi.
     if lines:
         pulumi.log.info("\n".join(lines), release)
     if wrong:
-        pulumi.log.warn("\n  - ".join(["as things are now, `pulumi up` will refuse this release:", *wrong]), release)
+        pulumi.log.warn(foresee(wrong), release)
     return {one.database.name for one in found}
 
 

@@ -32,6 +32,7 @@ OUTPUTS = {
     "live.backups": TEXTS,
     "live.took": MAP,
     "live.approvals": LINES,
+    "live.skipped": TEXTS,
     "proven": LINES,
     "flags": TEXT,
     "journal": TEXT,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sluice.core.settings.permission import without
+
 Payload = dict[str, Any]
 
 # The services refuse a whole message for one part that is too long.
@@ -15,6 +17,16 @@ DISCORD_TEXT = 2000  # `content` (Discord, "Webhook resource")
 DISCORD_FIELDS = 25
 DISCORD_NAME = 256
 DISCORD_VALUE = 1024
+
+
+def begins(release: str, stack: str, skipped: Mapping[str, str]) -> str:
+    """Say that a release begins; `skipped` is what it goes without, each with who lets it."""
+    return f"{release} begins on {stack}{without(skipped)}"
+
+
+def proves(release: str, stack: str, skipped: Mapping[str, str]) -> str:
+    """Say that it is proven."""
+    return f"{release} is live and proven on {stack}{without(skipped)}"
 
 
 def slack(text: str, fields: Mapping[str, str]) -> Payload:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sluice.core.ladder import Cohort, Ladder, Step, unfit
 from sluice.core.record import Record, before
 from sluice.core.settings.duration import text as duration
+from sluice.core.settings.permission import without
 from sluice.core.spec import Spec
 from sluice.core.split import Route
 
@@ -20,7 +21,8 @@ class Plan:
     """A release against what is live. Specs are by service.
 
     `warm` is the previous proven release that stays up for a quick return; `ladder` is the one that will be walked, up to the weight
-    `until`, where the keeper holds it for `hold` seconds; `owed` are the marks that the live release has not passed.
+    `until`, where the keeper holds it for `hold` seconds; `owed` are the marks that the live release has not passed; `skipped` is
+    what it goes without, each with who lets it.
     """
 
     release: str
@@ -34,6 +36,7 @@ class Plan:
     record: Record | None = None
     returning: bool = False
     owed: Sequence[str] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
     new: list[str] = field(default_factory=list)
 
     @property
@@ -82,6 +85,7 @@ def plan(
     until: int = 100,
     hold: float = 0.0,
     owed: Sequence[str] = (),
+    skipped: Mapping[str, str] | None = None,
 ) -> Plan:
     """Compare a release with the proven ones, newest first."""
     record = proven[0] if proven else None
@@ -110,7 +114,13 @@ def plan(
         returning=returning,
         new=new,
         owed=owed,
+        skipped=_skipped(skipped or {}, settled=settled, returning=returning),
     )
+
+
+def _skipped(asked: Mapping[str, str], *, settled: bool, returning: bool) -> dict[str, str]:
+    """Return what a release does go without: a return is let in without a question, so that its tests are walked whatever was allowed."""
+    return {} if settled else {what: who for what, who in asked.items() if not (returning and what == "tests")}
 
 
 def names(specs: Specs) -> set[str]:
@@ -189,7 +199,7 @@ def text(plan: Plan) -> str:
     """Say what will run, how far it goes, and what it is compared with: what preview shows."""
     if plan.settled:
         return f"{plan.release} is live and proven: nothing to release"
-    lines = [f"release {plan.release}", *_services(plan), *_way(plan), *_back(plan), *_void(plan)]
+    lines = [f"release {plan.release}{without(plan.skipped)}", *_services(plan), *_way(plan), *_back(plan), *_void(plan)]
     return "\n".join(lines)
 
 

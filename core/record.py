@@ -32,9 +32,9 @@ class Built(Value):
 
 class Record(Value):
     """A release that passed everything. `schema` is the revision of each database that it has migrations for, `backups` what was saved
-    before them, ids by database, `took` the seconds of each that it ran, by 'database/key'; `git` is the program's commit, `approvals`
-    the nonces it has spent. `marks` is when it passed which, and is written when another one becomes live: until then an output of its
-    own says so."""
+    before them, ids by database, `took` the seconds of each that it ran, by 'database/key'; `skipped` is what it went without, each with
+    who let it (core.settings.permission); `git` is the program's commit, `approvals` the nonces it has spent. `marks` is when it passed
+    which, and is written when another one becomes live: until then an output of its own says so."""
 
     id: str
     version: str
@@ -47,6 +47,7 @@ class Record(Value):
     git: str | None = None
     by: str | None = None
     approvals: list[str] = []
+    skipped: dict[str, str] = {}
     at: AwareDatetime
     marks: dict[str, AwareDatetime] = {}
 

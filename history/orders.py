@@ -92,7 +92,7 @@ def _permission(stack: Stack, plan: Plan) -> list[dict[str, Any]]:
     if not (down or whole):
         return []
     asked = {**({"downgrade": plan.downgrade} if down else {}), **({"lossy": plan.lossy} if down and plan.lossy else {})}
-    return [{"release": plan.target, "by": actor.user(), "nonce": _nonce(), **asked, **({"whole": "true"} if whole else {})}]
+    return [{"release": plan.target, "by": actor.user(), "nonce": nonce(), **asked, **({"whole": "true"} if whole else {})}]
 
 
 def _restores(plan: Plan, rollout: Rollout) -> list[dict[str, Any]]:
@@ -102,7 +102,7 @@ def _restores(plan: Plan, rollout: Rollout) -> list[dict[str, Any]]:
     return [
         {
             "release": plan.target,
-            "nonce": _nonce(),
+            "nonce": nonce(),
             "database": one.database,
             "backup": one.backup,
             **({"refuse": "true"} if one.refuse else {}),
@@ -111,7 +111,8 @@ def _restores(plan: Plan, rollout: Rollout) -> list[dict[str, Any]]:
     ]
 
 
-def _nonce() -> str:
+def nonce() -> str:
+    """Return a word that was not used before."""
     # A letter first: the CLI would make a number of digits.
     return f"n{secrets.token_hex(4)}"
 

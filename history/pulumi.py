@@ -8,7 +8,8 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,14 @@ class Pulumi:
         """Return the stack's state, secrets encrypted; empty before its first update."""
         return json.loads(self.ask("stack", "export")).get("deployment") or {}
 
-    def configs(self, *keys: str) -> list[str | None]:
-        """Return keys of the stack's config as JSON text, as the program gets them: secrets in clear, so never to be shown. None for each
-        that is not there."""
-        found = self.json("config")
+    def configs(self, *keys: str, file: Path | None = None) -> list[str | None]:
+        """Return keys of the stack's config, or of another `file` of its own, as JSON text, as the program gets them: secrets in clear, so
+        never to be shown. None for each that is not there."""
+        words = ["config", *(["--config-file", str(file)] if file else [])]
+        found = self.json(*words)
         # Only what has secrets in it is decrypted: that takes a passphrase, or a key.
         hidden = any("value" not in found[key] for key in keys if key in found)
-        known = self.json("config", "--show-secrets") if hidden else found
+        known = self.json(*words, "--show-secrets") if hidden else found
         return [_text(known.get(key)) for key in keys]
 
     def settings(self) -> dict[str, Any]:
@@ -110,19 +112,25 @@ class Pulumi:
         # Whoever speaks meanwhile would tear the moving lines of a terminal.
         return self._watch([*argv, "--non-interactive"] if tick else argv, tick, {})
 
-    def preview(self, changes: list[str]) -> int:
+    def preview(self, changes: list[str]) -> tuple[int, list[str]]:
         """Preview what an update would do once one of its commands has changed config, which stays as it is; the user sees it. Return the
-        exit code."""
+        exit code and the engine's events."""
+        with self.changed(changes) as file:
+            return self.events([*self.argv(*PREVIEW), "--config-file", str(file)])
+
+    @contextmanager
+    def changed(self, changes: list[str]) -> Iterator[Path]:
+        """Lend a copy of config as one of its commands would leave it."""
         own = self.folder / f"Pulumi.{self.short}.yaml"
         with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
-            changed = Path(folder) / own.name
+            copy = Path(folder) / own.name
             if own.exists():
-                shutil.copyfile(own, changed)
-            self.do([*changes, "--config-file", str(changed)])
-            return self._watch([*self.argv(*PREVIEW), "--config-file", str(changed)], None, {})
+                shutil.copyfile(own, copy)
+            self.do([*changes, "--config-file", str(copy)])
+            yield copy
 
     def events(self, argv: list[str]) -> tuple[int, list[str]]:
-        """Watch an update, and return its exit code and the engine's events, a JSON object a line."""
+        """Watch an update or a preview, and return its exit code and the engine's events, a JSON object a line."""
         with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
             log = Path(folder) / "events.json"
             # The CLI has the option only with its commands for debugging; it is how the Automation API listens.

@@ -24,7 +24,8 @@ class SmokeProvider(Hook):
 
     Inputs beside every hook's: `journeys` (as `Journey.wire()` writes them), `targets` (a URL a service, all of them the front
     door's where it is tested), `databases` (a server a name: host, port, dbname, user, passfile), optionally `deadline` in seconds
-    for all steps together. Output: `warnings`, what went wrong in steps that are not critical.
+    for all steps together, and `skip` (who lets the release go without them). Output: `warnings`, what went wrong in steps that are not
+    critical.
     """
 
     moment = "smoke"
@@ -38,6 +39,8 @@ class SmokeProvider(Hook):
         """Walk them all; a settled release has passed them."""
         if props.get("settled"):
             return {"warnings": []}
+        if who := props.get("skip"):
+            return {"warnings": [f"no journey was walked: '{who}' lets {props['release']} go without its smoke tests"]}
         from sluice.core.errors import ConfigError
         from sluice.core.journey import parse
         from sluice.hooks.stop import Stop, WatchedClock

@@ -49,5 +49,20 @@ def tell(hooks: Iterable[Mapping[str, Any]], text: str, fields: Mapping[str, str
     return [warning for warning in warnings if warning]
 
 
+def reach(hooks: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return each webhook by its kind and where its URL is, and why it could not be told from here ("" where it could be)."""
+    return [(f"{hook['kind']}, {hook['url']}", _lacking(hook["url"])) for hook in hooks]
+
+
+def _lacking(url: str) -> str:
+    from sluice.systems.secret import resolve
+
+    try:
+        resolve(url)
+    except (SluiceError, ValueError) as error:
+        return str(error)
+    return ""
+
+
 def _sent(response: Any) -> str:
     return "" if response.is_success else f"status {response.status_code}"

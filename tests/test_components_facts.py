@@ -59,6 +59,7 @@ def planned(there: Stack, target: Spec) -> Plan:
         proven=there.proven,
         window=rollout.window,
         now=there.now,
+        skipped=facts.left(there).skipped,
     )
 
 
@@ -110,6 +111,11 @@ def test_no_backup():
         f"backup: 'Ada' lets '{id}' go without a backup, and this stack is production: its releases are approved by 'manager'; run: "
         "pulumi config rm --path 'sluice:rollout.permissions[1].skip' --stack stack"
     ]
+    untested = {**permission, "nonce": "n3", "by": "Eve", "skip": "tests"}
+    assert lines(stack(permissions=[permission, untested], approvals=approvals))[1:] == [
+        f"smoke tests: 'Eve' lets '{id}' go without its smoke tests, and this stack is production: its releases are approved by 'manager'; "
+        "run: pulumi config rm --path 'sluice:rollout.permissions[1].skip' --stack stack"
+    ]
 
 
 @pytest.mark.embedded
@@ -154,6 +160,17 @@ def test_proven_elsewhere():
     """What the other stack proved once, now or before, with other settings too, may come."""
     before = Spec(service="web", version="2", digest=ONE, argv=["run"], artifact="/app", prefix="/", env={"MODE": "test"})
     assert lines(stack(requires=REQUIRES, required=[record("r3", spec("3")), record("r2", before)])) == []
+
+
+def test_proven_elsewhere_without_its_tests():
+    """What the other stack has let in without smoke tests it has not proven; once it has gone through them there, it may come."""
+    loose = record("r2", spec("2")).model_copy(update={"skipped": {"tests": "eve"}})
+    why = "proven elsewhere first: 'organization/shop/staging' has proven web 2 without its smoke tests, by leave of 'eve'; "
+    why += "they are walked when it is brought out there again; run: pulumi config set --path sluice:release.kind "
+    assert lines(stack(requires=REQUIRES, required=[loose])) == [f"{why}configuration --stack staging && pulumi up --stack staging"]
+    again = loose.model_copy(update={"kind": "configuration"})
+    assert lines(stack(requires=REQUIRES, required=[again])) == [f"{why}patch --stack staging && pulumi up --stack staging"]
+    assert lines(stack(requires=REQUIRES, required=[record("r3", spec("2")), loose])) == []
 
 
 def test_what_is_live_here_needs_no_proof_elsewhere():

@@ -110,6 +110,21 @@ def test_without_a_backup(shop: Shop, world: World):
         assert [world[name].inputs.get("skip") for name in ("shop-preflight", "shop-backup-dump")] == [wanted, wanted]
 
 
+def test_without_smoke_tests(shop: Shop, world: World):
+    """Who lets a release go without its smoke tests is told to both of them, to people, and to the record; another release is not meant."""
+    shop.more = {"journeys": [{"name": "j", "target": "web", "steps": [{"name": "a", "path": "/"}]}]}
+    id = shop.stack("3").settings.release.id
+    for release, wanted in ((id, "Ada"), ("other", None)):
+        rollout = {"permissions": [{"release": release, "by": "Ada", "nonce": "n1", "skip": "tests"}]}
+        shop.release(shop.stack("3", proven=[shop.record("2")], rollout=rollout))
+        both = [world[f"shop-{role}-journeys"].inputs for role in ("smoke", "front")]
+        assert [(one.get("skip"), len(one["journeys"])) for one in both] == [(wanted, 0 if wanted else 1)] * 2
+        end = ", without its smoke tests by leave of 'Ada'" if wanted else ""
+        texts = [world[f"shop-{role}"].inputs["text"] for role in ("announcement", "notice")]
+        assert texts == [f"{id} begins on production{end}", f"{id} is live and proven on production{end}"]
+        assert world["shop-record"].inputs["record"].get("skipped") == ({"tests": "Ada"} if wanted else None)
+
+
 def test_children(shop: Shop, world: World):
     """The children of a release and their names are stored in state: another name is another resource."""
     stack = shop.stack("2", proven=[shop.record("1")], flags={"beta": True})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -31,10 +32,10 @@ def record(name: str, *specs: Spec, at: datetime = NOON) -> Record:
 
 
 def planned(
-    release: str, target: list[Spec], proven: list[Record], *, now: datetime = NOON, ladder: Ladder = LADDER, until: int = 100
+    release: str, target: list[Spec], proven: list[Record], *, now: datetime = NOON, ladder: Ladder = LADDER, until: int = 100, **more: Any
 ) -> Plan:
     specs = {one.service: one for one in target}
-    return plan(release=release, target=specs, ladder=ladder, proven=proven, window=DAY, now=now, until=until, hold=86400)
+    return plan(release=release, target=specs, ladder=ladder, proven=proven, window=DAY, now=now, until=until, hold=86400, **more)
 
 
 WEB1, WEB2, API1, API2 = spec("web", "1.0"), spec("web", "1.1"), spec("api", "1.0"), spec("api", "1.1")
@@ -96,6 +97,15 @@ def test_preview_of_a_return():
         "  traffic: 100 % (300 s), without a ladder: it is proven and still warm; baseline: r2\n"
         "  on failure: weight 0 at once, web@1.1-cf9a, api@1.1-a2cd keep serving"
     )
+
+
+def test_preview_of_what_is_left_out():
+    """What a release goes without is in its first line; a return has its tests walked whatever was allowed, and what is live needs none."""
+    asked = {"backup": "bob", "tests": "ada"}
+    both = ", without a backup by leave of 'bob' and without its smoke tests by leave of 'ada'"
+    assert text(planned("r2", [WEB2], [R1], skipped=asked)).splitlines()[0] == f"release r2{both}"
+    back = planned("r1", [WEB1, API1], [R2, R1], now=NOON + DAY, skipped=asked)
+    assert (back.skipped, planned("r1", [WEB1, API1], [R1], skipped=asked).skipped) == ({"backup": "bob"}, {})
 
 
 def test_after_the_window_a_return_is_a_release():

@@ -76,7 +76,7 @@ def test_spent_for_good():
 
 def test_wire():
     """A record survives the wire, where the schema revision has its plain name."""
-    given = {"backups": {"shop": "b1"}, "took": {"shop/7_a": 1.5}, "marks": {"30m": "2025-11-27T12:31:00Z"}}
+    given = {"backups": {"shop": "b1"}, "took": {"shop/7_a": 1.5}, "skipped": {"tests": "ada"}, "marks": {"30m": "2025-11-27T12:31:00Z"}}
     one = record("1.0", schema={"shop": "0007"}, git="c0ffee", by="ada", **given)
     assert one.wire() == {
         "id": "1.0",
@@ -86,6 +86,7 @@ def test_wire():
         "schema": {"shop": "0007"},
         "backups": {"shop": "b1"},
         "took": {"shop/7_a": 1.5},
+        "skipped": {"tests": "ada"},
         "git": "c0ffee",
         "by": "ada",
         "approvals": [],

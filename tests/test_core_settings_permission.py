@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sluice.core.settings import Leave, Permission, ask, leave, parse_text, production
+from sluice.core.settings.permission import without
 from tests.test_core_settings_approval import stack
 
 ID = "1.1.0+b-a1b2c3"
@@ -40,11 +41,21 @@ def test_whole():
     assert left(whole, spent={"n3"}) == Leave()
 
 
-def test_without_a_backup():
-    """Who lets a release go without a backup is told; a way back alone lets it do nothing of that."""
+def test_skipped():
+    """Who lets a release go without something is told, the first of several; a way back alone lets it do nothing of that."""
     skip = {"release": ID, "by": "bob", "nonce": "n2", "skip": "backup"}
-    assert left(ADA, skip) == Leave(downgrade="needed", lossy=("shop/0007",), skip="bob")
-    assert (left(ADA).skip, left(skip, spent={"n2"}).skip, left({**skip, "release": "1.0.0-ffffff"}).skip) == ("", "", "")
+    assert left(ADA, skip) == Leave(downgrade="needed", lossy=("shop/0007",), skipped={"backup": "bob"})
+    assert [one.skipped for one in (left(ADA), left(skip, spent={"n2"}), left({**skip, "release": "1.0.0-ffffff"}))] == [{}, {}, {}]
+    tests = {**skip, "by": "eve", "nonce": "n3", "skip": "tests"}
+    assert left(skip, tests, {**tests, "by": "dan", "nonce": "n4"}).skipped == {"backup": "bob", "tests": "eve"}
+
+
+def test_without():
+    """What a release goes without ends a sentence, with who lets it; one that goes through all adds nothing."""
+    assert without({}) == ""
+    assert without({"tests": "ada"}) == ", without its smoke tests by leave of 'ada'"
+    both = ", without a backup by leave of 'bob' and without its smoke tests by leave of 'ada'"
+    assert without({"backup": "bob", "tests": "ada"}) == both
 
 
 @pytest.mark.parametrize(

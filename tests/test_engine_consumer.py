@@ -79,7 +79,7 @@ def test_the_example(redcube: Engine, digest: Engine):
     redcube.release("1.0.0")
     assert redcube.up().ok
     # A stack that names no revision has none; and of databases without a row nothing is saved.
-    absent = {"live.schema", "live.took", "live.backups", "live.approvals", "marks.next", "marks.seen"}
+    absent = {"live.schema", "live.took", "live.backups", "live.approvals", "live.skipped", "marks.next", "marks.seen"}
     told = redcube.outputs()
     assert {name for name in OUTPUTS if name not in shapes(told)} - {"live.git"} == absent
     early = digest.preview()
@@ -94,7 +94,13 @@ def test_the_example(redcube: Engine, digest: Engine):
     redcube.configure("sluice:release", {"version": "1.0.0", "schema": {"redcube_users": "0001"}})
     assert redcube.up().ok
     told = redcube.outputs()
-    assert {name for name in absent if name not in shapes(told)} == {"live.backups", "live.approvals", "marks.next", "marks.seen"}
+    assert {name for name in absent if name not in shapes(told)} == {
+        "live.backups",
+        "live.approvals",
+        "live.skipped",
+        "marks.next",
+        "marks.seen",
+    }
     assert Terms.parse(told["terms"]).things.items() >= {
         ("endpoints.user-service", "/api/auth/"),
         ("databases.postgres", "host, port, dbname"),

@@ -114,9 +114,9 @@ def test_performance(shop: Engine):
 
 
 def test_kept(shop: Engine):
-    """With --no-revert a failure ends with the plan, as `pulumi up` itself would; the plan is carried out by whoever wants it."""
-    done = release(shop, "--no-revert", **DEAD)
-    assert "nothing is done by itself: --no-revert was said" in done.out
+    """With --no-rollback a failure ends with the plan, as `pulumi up` itself would; the plan is carried out by whoever wants it."""
+    done = release(shop, "--no-rollback", **DEAD)
+    assert "nothing is done by itself: --no-rollback was said" in done.out
     assert done.code == ends.OPEN
     assert told(shop, "status")["settled"] is False
     assert sluice(shop, "rollback", "--yes").ok

@@ -95,6 +95,12 @@ def test_fallback(front: Front):
     assert after.partition("); ")[2] == "traffic is back on the live version"
 
 
+def test_skipped():
+    """Smoke tests that somebody lets a release go without ask nobody, and say by whose leave."""
+    props = smoke([], skip="ada")
+    assert SmokeProvider().create(props).outs["warnings"] == ["no journey was walked: 'ada' lets r1 go without its smoke tests"]
+
+
 def test_deadline():
     """All journeys of a hook share its deadline."""
     journey = {"name": "j", "target": "web", "steps": [{"name": "a", "path": "/"}]}

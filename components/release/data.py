@@ -118,7 +118,7 @@ class Data:
     @property
     def skip(self) -> str:
         """Return who lets this release go without a backup, "" when nobody does."""
-        return "" if self.on.plan.settled else facts.left(self.on.stack).skip
+        return self.on.plan.skipped.get("backup", "")
 
     @property
     def needed(self) -> list[str]:

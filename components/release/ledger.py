@@ -15,6 +15,7 @@ from sluice.components.release.doors import Doors
 from sluice.components.release.scope import Scope
 from sluice.components.release.versions import Versions
 from sluice.core.moment import Moment
+from sluice.core.notice import proves
 from sluice.hooks.mark import Mark
 from sluice.hooks.notify import Notify
 from sluice.hooks.record import Record
@@ -32,7 +33,7 @@ def record(on: Scope, doors: Doors, data: Data, after: pulumi.Resource) -> Recor
 
 def notice(on: Scope, doors: Doors, after: pulumi.Resource) -> Notify:
     """Tell people so, or where the release is held."""
-    proven = f"{on.plan.release} is live and proven on {pulumi.get_stack()}"
+    proven = proves(on.plan.release, pulumi.get_stack(), on.plan.skipped)
     text = doors.held.apply(said) if on.plan.holds else proven
     return Notify(f"{on.name}-notice", {**on.own, "text": text}, on.below(after))
 

@@ -29,7 +29,7 @@ def planned(args: ReleaseArgs, stack: Stack, runtime: port.Runtime) -> Plan:
 
 
 def _plan(args: ReleaseArgs, stack: Stack) -> Plan:
-    rollout = stack.settings.rollout
+    rollout, leave = stack.settings.rollout, facts.left(stack)
     return plan(
         release=stack.settings.release.id,
         target=_specs(args.services, stack),
@@ -37,9 +37,10 @@ def _plan(args: ReleaseArgs, stack: Stack) -> Plan:
         proven=stack.proven,
         window=rollout.window,
         now=stack.now,
-        until=100 if facts.left(stack).whole else rollout.until,
+        until=100 if leave.whole else rollout.until,
         hold=rollout.hold,
         owed=[mark.name for mark in marks.standing(stack).owed] if stack.proven else [],
+        skipped=leave.skipped,
     )
 
 

@@ -67,7 +67,8 @@ def _walk(on: Scope, role: str, targets: pulumi.Output[Any], data: Data, after: 
     return SmokeTest(
         f"{on.name}-{role}",
         **on.step,
-        journeys=[] if on.plan.settled else on.args.journeys,
+        journeys=[] if on.plan.settled or on.untested else on.args.journeys,
+        skip=on.untested,
         targets=targets,
         databases=data.stores,
         deadline=on.rollout.deadlines.smoke,

@@ -53,6 +53,11 @@ class Scope:
         return self.runtime.requires(new)
 
     @property
+    def untested(self) -> str:
+        """Return who lets this release go without its smoke tests, "" when nobody does."""
+        return self.plan.skipped.get("tests", "")
+
+    @property
     def instructions(self) -> list[dict[str, Any]]:
         """Return the restores that people have asked this very release for."""
         return [one.wire() for one in self.rollout.restore if one.release == self.plan.release]

@@ -10,6 +10,7 @@ from sluice.components import contract, facts
 from sluice.components.release.data import Data
 from sluice.components.release.doors import Doors
 from sluice.components.release.scope import Scope
+from sluice.core import notice
 from sluice.core.plan import text
 from sluice.core.requirement import Fact
 from sluice.hooks.notify import Notify
@@ -35,7 +36,7 @@ def preflight(on: Scope, found: Sequence[Fact], data: Data) -> Preflight:
 
 def announce(on: Scope, after: pulumi.Resource) -> None:
     """Tell people that the release begins."""
-    said = {"text": f"{on.plan.release} begins on {pulumi.get_stack()}"}
+    said = {"text": notice.begins(on.plan.release, pulumi.get_stack(), on.plan.skipped)}
     Notify(f"{on.name}-announcement", {**on.own, **said}, on.below(after))
 
 

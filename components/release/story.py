@@ -10,6 +10,7 @@ import pulumi
 from sluice.components import contract, facts, marks, restores
 from sluice.components.release.data import Data
 from sluice.components.release.scope import Scope
+from sluice.core.foreseen import foresee
 from sluice.core.plan import text
 from sluice.core.requirement import Fact
 from sluice.hooks.preflight import asked
@@ -26,7 +27,7 @@ def say(on: Scope, found: Sequence[Fact], due: Sequence[str]) -> None:
         pulumi.log.warn("\n  - ".join(["what other stacks are told:", *notes]), on.owner)
     refusals = [fact.line for fact in found if not fact.ok]
     if pulumi.runtime.is_dry_run() and (refusals := [*refusals, *_elsewhere(on)]):
-        pulumi.log.warn("\n  - ".join(["as things are now, `pulumi up` will refuse this release:", *refusals]), on.owner)
+        pulumi.log.warn(foresee(refusals), on.owner)
 
 
 def _elsewhere(on: Scope) -> list[str]:

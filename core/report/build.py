@@ -15,6 +15,7 @@ from sluice.core.report.report import Asked, Came, Known, Migrated, Next, Report
 from sluice.core.report.word import clock, when
 from sluice.core.rollback.block import data, release_id
 from sluice.core.rollback.course import BACK
+from sluice.core.settings.permission import without
 from sluice.core.update import Update
 
 # Runbook 001, "Post-Deployment Procedures": a retrospective "within 1 week".
@@ -40,7 +41,7 @@ def report(known: Known, release: str, now: datetime) -> Report:
         version=release.rpartition("-")[0],
         kind=record.kind if record else _kind(known, release),
         came=came,
-        line=_line(known, release, came, last, left),
+        line=_line(known, release, came, last, left) + without(record.skipped if record else {}),
         who=last.actor.text,
         job=last.actor.job,
         git=last.actor.git,
@@ -49,6 +50,7 @@ def report(known: Known, release: str, now: datetime) -> Report:
         before=_before(known, release, last),
         services={name: built.name for name, built in record.services.items()} if record else _services(last),
         approvals=[one for one in known.approvals if one.release == release],
+        skipped=record.skipped if record else {},
         attempts=tries,
         marks=[one for one in made if one.marks and one is not last],
         backups=_backups(events, record),

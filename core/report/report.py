@@ -82,8 +82,8 @@ class Next(Value):
 
 
 class Report(Value):
-    """All that is known of one release. `before` is what was live when it began; `attempts` without the looks at a live release later,
-    which are `marks`."""
+    """All that is known of one release. `before` is what was live when it began; `skipped` what it was proven without, each with
+    who let it; `attempts` without the looks at a live release later, which are `marks`."""
 
     stack: str
     release: str
@@ -99,6 +99,7 @@ class Report(Value):
     before: str = ""
     services: dict[str, str] = {}
     approvals: list[Given] = []
+    skipped: dict[str, str] = {}
     attempts: list[Attempt] = []
     marks: list[Attempt] = []
     backups: dict[str, str] = {}

@@ -103,6 +103,12 @@ def read(lines: Iterable[str]) -> Failure | None:
     return Failure(name=str(failed["urn"]).rpartition("::")[2], kind=kind, **_told(_text(of)))
 
 
+def messages(lines: Iterable[str], severity: str) -> list[str]:
+    """Return what an event log has of messages of a severity, as people read them."""
+    said = [event["diagnosticEvent"] for line in lines if (event := _event(line)) and "diagnosticEvent" in event]
+    return [_text([one]) for one in said if one.get("severity") == severity]
+
+
 def _event(line: str) -> Any:
     try:
         found = json.loads(line)

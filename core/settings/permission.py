@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Literal
 
 from pydantic import Field
@@ -14,10 +14,13 @@ from sluice.core.value import Value
 
 # What people call the stack that everybody uses.
 PRODUCTION = ("production", "prod", "live")
+# What a release may go without, as people call it.
+SKIPS = {"backup": "a backup", "tests": "its smoke tests"}
 
 
 class Permission(Value):
-    """What somebody allows one release: on its way to an older revision of its databases, past where others are held, without a backup."""
+    """What somebody allows one release: on its way to an older revision of its databases, past where others are held, without what all
+    others go through."""
 
     release: Text = Field(description="the id of the release it is for, as preview shows it; void for any other")
     by: Text = Field(description="who allows it")
@@ -28,19 +31,21 @@ class Permission(Value):
     )
     lossy: list[Loss] = Field(default=[], description="the migrations whose way back may lose data, each as 'database/revision'")
     whole: Truth = Field(default=False, description="go all the way, wherever `until` holds other releases")
-    skip: Literal["backup"] | None = Field(
+    skip: Literal["backup", "tests"] | None = Field(
         default=None,
-        description="backup: nothing is saved before this release, where it has no statements to run; never in production",
+        description="backup: nothing is saved before this release, where it has no statements to run; tests: its smoke tests are left out, "
+        "and it proves nothing to stacks that require it; neither in production",
     )
 
 
 class Leave(Value):
-    """What the permissions of a release come to; `lossy` are 'database/revision', `skip` is who lets it go without a backup."""
+    """What the permissions of a release come to; `lossy` are 'database/revision', `skipped` is what it may go without, each
+    with who lets it."""
 
     downgrade: Downgrade | None = None
     lossy: tuple[str, ...] = ()
     whole: bool = False
-    skip: str = ""
+    skipped: dict[str, str] = {}
 
     def of(self, database: str) -> tuple[str, ...]:
         """Return the revisions of a database whose way back may lose data."""
@@ -72,8 +77,14 @@ def leave(permissions: Iterable[Permission], release: str, spent: Set[str]) -> L
     asked = {one.downgrade for one in mine}
     how: Downgrade | None = "exact" if "exact" in asked else "needed" if "needed" in asked else None
     lossy = tuple(dict.fromkeys(id for one in mine for id in one.lossy))
-    skip = next((one.by for one in mine if one.skip), "")
-    return Leave(downgrade=how, lossy=lossy, whole=any(one.whole for one in mine), skip=skip)
+    skipped = {what: who for what in SKIPS if (who := next((one.by for one in mine if one.skip == what), ""))}
+    return Leave(downgrade=how, lossy=lossy, whole=any(one.whole for one in mine), skipped=skipped)
+
+
+def without(skipped: Mapping[str, str]) -> str:
+    """Say what a release goes without and by whose leave, as the end of a sentence; "" of one that goes through all."""
+    told = [f"without {SKIPS.get(what, what)} by leave of '{who}'" for what, who in skipped.items()]
+    return f", {' and '.join(told)}" if told else ""
 
 
 def production(stack: str, requires: str, approvals: Sequence[str]) -> str:

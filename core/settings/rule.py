@@ -249,7 +249,7 @@ def meant(case: Case) -> Iterator[Problem]:
         if not one.downgrade and one.lossy:
             yield Problem(f"{where}.lossy", "means nothing without downgrade: say 'needed' or 'exact'")
         elif not (one.downgrade or one.whole or one.skip):
-            yield Problem(where, "allows nothing: it needs a downgrade, whole, or skip: backup")
+            yield Problem(where, "allows nothing: it needs a downgrade, whole, or skip: backup or tests")
 
 
 @rule(f"{ROLLOUT}.restore")
