@@ -19,7 +19,7 @@ from sluice.core.errors import RuntimeFailed, Unreachable
 CLIENT = "docker"
 # The engine is local and answers in a twentieth of a second; one that is starting, or stopping others, may take long.
 TIMEOUT = 30.0
-GONE = ("No such container", "No such object", "No such volume")
+GONE = ("No such container", "No such object", "No such volume", "No such network")
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,12 @@ def stop(name: str, grace: float) -> None:
 def remove(name: str) -> None:
     """End and remove a container; fine when it is gone."""
     _forgiven(["rm", "--force", name], timeout=TIMEOUT)
+
+
+def clear(kind: str, name: str, stack: str) -> None:
+    """Remove a container or a network of a stack by its name; fine where there is none, or one of somebody else."""
+    for id in ask(say.named(kind, name, stack)).split():
+        _forgiven([kind, "rm", *(["--force"] if kind == "container" else []), id], timeout=TIMEOUT)
 
 
 def _forgiven(argv: list[str], timeout: float) -> None:

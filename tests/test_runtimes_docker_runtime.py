@@ -278,6 +278,13 @@ def test_cpu(world: World, engine: Any, cpu: float, told: str | None):
     assert container(world, SPEC.name).inputs.get("cpus") == told
 
 
+def test_room(world: World, engine: Any):
+    """Trap: an update that is killed after the engine has made something leaves its name to nobody. Each of them makes room before."""
+    declared(world, SPEC)
+    made = [one for one in world.asked if one.type.rpartition(":")[2] in ("Container", "Network")]
+    assert {one.name: one.options["before_create"] for one in made} == {name: ["host-room"] for name in ("front", "host-net", SPEC.name)}
+
+
 def test_kept(world: World, engine: Any):
     """Trap: an image goes with the last resource that has it. Every image stays where it is, for the way back."""
     declared(world, SPEC, Spec(**{**vars(SPEC), "name": "web@1.1-77aa", "artifact": IMAGE}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -94,6 +95,21 @@ def test_listed(run: Run):
     run(FOREVER, "--label", "sluice.stack=lists-two", "--label", "sluice.name=web@1")
     found = docker.listed("lists-one")
     assert {name: one["sluice.port"] for name, one in found.items()} == {"web@1": "20001", "web@2": "20001"}
+
+
+def test_clear(run: Run):
+    """A stack's own container of a name is removed, another's of the same name is not; a network goes as well. Twice is fine."""
+    stack = f"test-{token_hex(4)}"
+    own, others = run(FOREVER, "--label", f"sluice.stack={stack}"), run(FOREVER, "--label", "sluice.stack=other")
+    docker.ask(["network", "create", "--label", f"sluice.stack={stack}", own])
+    for _ in range(2):
+        docker.clear("container", own, stack)
+        docker.clear("container", own[:-1], stack)
+        docker.clear("container", others, stack)
+        docker.clear("network", own, stack)
+    assert docker.state(own) is None
+    assert docker.state(others)
+    assert own not in docker.ask(["network", "ls", "--format", "{{.Name}}"])
 
 
 def test_refused(engine: None):

@@ -35,7 +35,26 @@ def latest(log: str, lines: int) -> list[str]:
 
 def listing(stack: str) -> list[str]:
     """Build the question which containers a stack has, stopped ones too; a JSON line each."""
-    return ["ps", "--all", "--no-trunc", "--filter", f"label={STACK}={stack}", "--format", "{{json .}}"]
+    return ["ps", "--all", "--no-trunc", *of(stack), "--format", "{{json .}}"]
+
+
+def named(kind: str, name: str, stack: str) -> list[str]:
+    """Build the question for the id of a stack's own container or network of that very name, stopped or not."""
+    return [
+        kind,
+        "ls",
+        *(["--all"] if kind == "container" else []),
+        "--no-trunc",
+        "--quiet",
+        *of(stack),
+        "--filter",
+        f"name=^{re.escape(name)}$",
+    ]
+
+
+def of(stack: str) -> list[str]:
+    """Build the filter that leaves a stack's own of what is listed."""
+    return ["--filter", f"label={STACK}={stack}"]
 
 
 def labels(text: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi import Input, Output, Resource, ResourceOptions
+from pulumi import Input, Output, Resource, ResourceHook, ResourceHookArgs, ResourceHookBinding, ResourceOptions
 
 from sluice.core.commands import docker as say
 from sluice.core.errors import SluiceError
@@ -48,7 +48,7 @@ class Ground:
         import pulumi_docker
 
         name = say.contained(self.stack, "net")
-        opts = ResourceOptions.merge(self.opts, ResourceOptions(depends_on=[*self.after, self.place]))
+        opts = ResourceOptions.merge(self.opts, ResourceOptions(depends_on=[*self.after, self.place], hooks=self.room))
         return pulumi_docker.Network(f"{self.name}-net", name=name, labels=[_net(say.STACK, self.stack)], opts=opts)
 
     @cached_property
@@ -62,6 +62,20 @@ class Ground:
 
         waits = ResourceOptions(depends_on=self.after)
         return pulumi_docker.RemoteImage(name, name=image, keep_locally=True, opts=ResourceOptions.merge(opts, waits))
+
+    @cached_property
+    def room(self) -> ResourceHookBinding:
+        """Return what makes room for a container or a network before it is made: `clear`."""
+        return ResourceHookBinding(before_create=[ResourceHook(f"{self.name}-room", self.clear)])
+
+    def clear(self, args: ResourceHookArgs) -> None:
+        """Remove what has the name of something that is about to be made, and is this stack's; nobody else's is touched.
+
+        State does not know it, or it would not be made: an update was killed before it could write down what the engine had made.
+        """
+        from sluice.systems import docker
+
+        docker.clear("network" if args.type.endswith(":Network") else "container", str((args.new_inputs or {})["name"]), self.stack)
 
     @cached_property
     def labels(self) -> dict[str, dict[str, str]]:
@@ -124,6 +138,7 @@ class Ground:
             # What the provider takes in place and does nothing about, and a create that has failed, become a new container.
             replace_on_changes=["*"],
             depends_on=[self.place, *self.after],
+            hooks=self.room,
         )
         return docker.Container(
             name,
