@@ -31,7 +31,7 @@ class Rollout(Value):
     """One ladder for all services of a release. `poll` and `deadline` in seconds.
 
     `until` is the weight at which this update ends; below 100 the keeper holds it there for `hold` seconds. `heartbeat` is how long, in
-    seconds, traffic may have nobody at work.
+    seconds, traffic may have nobody at work. `kept` are the checks as the keeper can put them, where it reaches things in another way.
     """
 
     release: str
@@ -39,8 +39,14 @@ class Rollout(Value):
     routes: list[Route]
     pairs: list[Pair] = []
     checks: list[Check] = []
+    kept: list[Check] | None = None
     poll: float = Field(default=POLL, gt=0)
     deadline: float = Field(default=DEADLINE, gt=0)
     until: int = Field(default=100, ge=1, le=100)
     hold: float = Field(default=HOLD, gt=0)
     heartbeat: float = Field(default=HEARTBEAT, gt=0)
+
+    @property
+    def handed(self) -> Rollout:
+        """Return it as the keeper is given it."""
+        return self if self.kept is None else self.model_copy(update={"checks": self.kept, "kept": None})

@@ -9,7 +9,7 @@ from typing import Any
 
 from sluice.core.contact import Contact
 from sluice.core.errors import Refused, SluiceError, Unreachable
-from sluice.core.journal import Event, Happened, Source
+from sluice.core.journal import Event, Happened, Source, parse
 from sluice.core.migration.row import Row
 from sluice.core.moment import Moment
 from sluice.core.report.attempt import Attempt
@@ -23,7 +23,7 @@ from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.tree import ROLLOUT
 from sluice.history.stack import Stack
 from sluice.history.watch import ended
-from sluice.systems import actor, home, journal
+from sluice.systems import actor, home, journal, splits
 
 
 def note(
@@ -53,18 +53,19 @@ def note(
 def known(seen: Stack) -> Known:
     """Return all that is known of a stack. Refused when it has no journal; what else cannot be found out is a note."""
     events, skipped = _read(seen)
+    others, apart = _apart(seen)
     rollout, wrong = _rollout(seen)
     rows, missing = _rows(seen)
     return Known(
         stack=seen.pulumi.short,
-        events=events,
+        events=_merged(events, others),
         skipped=skipped,
         updates=seen.updates,
         records=seen.records,
         rows=rows,
         approvals=_approvals(rollout),
         contacts=_contacts(rollout),
-        notes=[*_kept(seen), *wrong, *missing],
+        notes=[*_kept(seen), *apart, *wrong, *missing],
     )
 
 
@@ -90,8 +91,22 @@ def tried(seen: Stack) -> Attempt | None:
         events, _ = journal.read(Path(path))
     except Unreachable:
         return None
-    mine = [one for one in events if one.release == seen.configured and int(one.at.timestamp()) >= last.begun]
+    mine = [one for one in _merged(events, _apart(seen)[0]) if one.release == seen.configured and int(one.at.timestamp()) >= last.begun]
     return next(reversed(attempts(mine, seen.updates)), None)
+
+
+def _apart(seen: Stack) -> tuple[list[Event], list[str]]:
+    """Return what a keeper that does not see the journal has written beside its splitter, and why that cannot be read, if so."""
+    try:
+        found = splits.lines(seen.split) if seen.split else []
+    except Unreachable as error:
+        return [], [f"what the keeper has written is not known: {error}"]
+    return [event for line in found if (event := parse(line))], []
+
+
+def _merged(events: list[Event], others: list[Event]) -> list[Event]:
+    """Put what others have written where it belongs; a file's own lines stay in their order."""
+    return sorted([*events, *others], key=lambda one: one.at) if others else events
 
 
 def _kept(seen: Stack) -> list[str]:

@@ -10,11 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pulumi import Input, Output, Resource, ResourceOptions
 
 from sluice.core.requirement import Requirement
+
+if TYPE_CHECKING:
+    from sluice.core.check import Check
 
 Text = Input[str]
 
@@ -134,6 +137,9 @@ class Runtime(Protocol):
 
     replicas: int | None
     keeper: bool
+
+    def kept(self, check: Check) -> Check | None:
+        """Return a check as the keeper beside the front puts it; None where it cannot, from where it is."""
 
     def weights(self, replicas: int) -> Sequence[int] | None:
         """Return the shares of its door's traffic, in per cent, that so many replicas of a version can have; None: every whole one."""

@@ -91,7 +91,7 @@ class Climb:
         return state
 
     def _lease(self, hold: Hold | None = None) -> Lease:
-        rollout, owner = self.rollout, self.split.owner
+        rollout, owner = self.rollout.handed, self.split.owner
         told = {"notify": self.notify, "journal": self.journal, "hold": hold}
         return Lease(release=rollout.release, owner=owner, rollout=rollout.wire(), heartbeat=rollout.heartbeat).model_copy(update=told)
 

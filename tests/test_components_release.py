@@ -691,6 +691,36 @@ def test_no_keeper_to_hold_it(shop: Shop):
     assert refused(shop, stack, keeper=False) == f"{needs}; run: pulumi config set --path sluice:rollout.until 100"
 
 
+def test_what_its_keeper_cannot_ask(shop: Shop, world: World, monkeypatch: pytest.MonkeyPatch):
+    """What a keeper cannot ask from where it is, preview names before anything is touched; it is left out of what the keeper is given, and
+    of nothing else."""
+    world.held.update(HELD)
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *more: warned.append(text))
+    runtime = Runtime()
+    runtime.unkept = ("process.", "logs.")
+    errors = Limit(is_="<=", value=0.01)
+    shop.more = {"watch": lambda version: [Check(name=f"{version.name}: log", ask="logs.ratio", of={"path": version.log}, limit=errors)]}
+    stack = shop.stack("2", proven=[shop.record("1")], rollout={"until": 10})
+    shop.release(stack, runtime=runtime)
+    told = ", ".join(f"{service}: memory, {shop.name(service, '2')}: log" for service in ("web", "api"))
+    held = f"while {stack.settings.release.id} is held at 10 %, its keeper cannot ask: {told}"
+    assert warned == [f"{held}; they are judged by this update alone, until it ends"]
+    given = world["shop-canary-ladder"].inputs["rollout"]
+    absent = [one for one in given["checks"] if one not in given["kept"]]
+    assert sorted(one["ask"] for one in absent) == ["logs.ratio", "logs.ratio", "process.memory", "process.memory"]
+    assert [one for one in given["kept"] if one not in given["checks"]] == []
+
+
+def test_a_keeper_that_asks_as_everybody(shop: Shop, world: World):
+    """Where a keeper can ask all, it is given no checks of its own; and one that holds nothing is not either."""
+    world.held.update(HELD)
+    for until in (10, 100):
+        world.asked.clear()
+        shop.release(shop.stack("2", proven=[shop.record("1")], rollout={"until": until}))
+        assert "kept" not in world["shop-canary-ladder"].inputs["rollout"]
+
+
 def test_steps_that_cannot_be_expressed(shop: Shop):
     """Steps that the replicas cannot express are refused in preview, for each service with the possible ones."""
     stack = shop.stack("2", proven=[shop.record("1")], services={"web": {"replicas": 2}}, rollout={"ladder": [10, 50, 100]})

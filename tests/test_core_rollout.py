@@ -45,3 +45,11 @@ def test_refused(wrong: dict[str, object]):
     """A rollout without steps, and one that nobody would look at, are refused."""
     with pytest.raises(ValidationError):
         Rollout.read({**FULL.wire(), **wrong})
+
+
+def test_handed():
+    """A keeper is given the checks as it can put them, and nothing of how others do; where it asks as everybody does, all of it."""
+    assert FULL.handed == FULL
+    there = FULL.checks[0].model_copy(update={"of": {"host": "store"}})
+    assert FULL.model_copy(update={"kept": [there]}).handed == FULL.model_copy(update={"checks": [there]})
+    assert FULL.model_copy(update={"kept": []}).handed.checks == []

@@ -123,6 +123,29 @@ def test_destroyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert (found.events, found.notes) == (good(), [])
 
 
+def test_a_keeper_apart(tmp_path: Path):
+    """Lines that a keeper has written elsewhere are where they belong in time; a splitter that cannot be reached is a note."""
+    first, *_, last = good()
+    journal.append(tmp_path / "journal.jsonl", first.line())
+    journal.append(tmp_path / "journal.jsonl", last.line())
+    between = first.model_copy(update={"text": "the hold is over", "at": first.at + (last.at - first.at) / 2})
+    there = tmp_path / "there"
+    there.mkdir()
+    journal.append(there / "journal.jsonl", between.line())
+    assert [one.text for one in known(apart(tmp_path, there, ["env"])).events] == [first.text, "the hold is over", last.text]
+    found = known(apart(tmp_path, there, ["sh", "-c", "echo no such container >&2"]))
+    why = "'sh -c 'echo no such container >&2' python ...' does not answer: no such container"
+    assert (len(found.events), found.notes) == (2, [f"what the keeper has written is not known: {why}"])
+
+
+def apart(tmp_path: Path, folder: Path, through: list[str]) -> Stack:
+    """Return a stack whose splitter is behind a command."""
+    seen = stack(tmp_path, journal=str(tmp_path / "journal.jsonl"))
+    split = {"kind": "envoy", "folder": str(folder), "admin": "", "through": through}
+    door = {"type": "pulumi-python:dynamic/docker:Healthy", "inputs": {}, "outputs": {"descriptor": {"split": split}}}
+    return Stack(seen.pulumi, seen.backend, {"resources": [*seen.state["resources"], door]}, seen.config, [])
+
+
 def test_the_keepers_word(tmp_path: Path):
     """What the keeper took back and could not write down is told from what it says."""
     path = tmp_path / "journal.jsonl"

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
+from sluice.core.check import Check, Limit
 from sluice.core.requirement import Requirement
 from sluice.runtimes.docker.runtime import Docker
 from sluice.runtimes.port import Runtime, Spec
@@ -91,7 +92,7 @@ def test_port(world: World, engine: Any):
 
     def program() -> None:
         runtime: Runtime = made()
-        assert (runtime.replicas, runtime.keeper, runtime.weights(1)) == (1, False, None)
+        assert (runtime.replicas, runtime.keeper, runtime.weights(1)) == (1, True, None)
 
     world.run(program)
 
@@ -195,7 +196,7 @@ def test_address(world: World, engine: Any, health: str, address: str):
     assert told == [address]
 
 
-def test_front(world: World, engine: Any):
+def test_front(world: World, engine: Any, home: Path):
     """The door's container has its files in a volume, and its split names the command that reaches them."""
     told: dict[str, Any] = {}
 
@@ -206,7 +207,10 @@ def test_front(world: World, engine: Any):
     world.run(program)
     one = world["front"]
     assert (one.inputs["volumes"], one.inputs["entrypoints"]) == (
-        [{"volumeName": "shop-production-front-files", "containerPath": "/front"}],
+        [
+            {"hostPath": f"{home}/secrets", "containerPath": f"{home}/secrets", "readOnly": True},
+            {"volumeName": "shop-production-front-files", "containerPath": "/front"},
+        ],
         ["python", "-m", "sluice.runtimes.docker.inside", "serve"],
     )
     asked = ["python", "-m", "sluice.runtimes.docker.inside", "ready", str(FORMAT)]
@@ -218,6 +222,31 @@ def test_front(world: World, engine: Any):
         },
         "url": f"http://127.0.0.1:{port(one)}",
     }  # fmt: skip
+
+
+def test_within(world: World, engine: Any, home: Path):
+    """The keeper asks versions, databases and its own door by their names on the stack's network, and cannot ask the engine."""
+    asked: list[Any] = []
+
+    def program() -> None:
+        runtime = made()
+        door = runtime.front("front")
+        runtime.service(SPEC, front=door)
+        runtime.database("store", databases=["shop"])
+        limit = Limit(is_="==", value=1)
+        for name in (SPEC.name, "front"):
+            url = f"http://127.0.0.1:{runtime.ground.port(name)}/a"
+            asked.append(runtime.kept(Check(name=name, ask="http.status", of={"url": url}, limit=limit)))
+        store = {"host": "127.0.0.1", "port": runtime.ground.port("store"), "user": "sluice", "dbname": "shop"}
+        of = {**store, "passfile": f"{home}/secrets/store.pgpass"}
+        asked.append(runtime.kept(Check(name="store", ask="sql.connections", of=of, limit=limit)))
+        asked.append(runtime.kept(Check(name="log", ask="logs.count", of={"path": "docker:x"}, limit=limit)))
+
+    world.run(program)
+    web, front, store, log = asked
+    assert (web.of, front.of) == ({"url": "http://shop-production-web-1.0-3fa2:8080/a"}, {"url": "http://shop-production-front:8080/a"})
+    assert (store.of["host"], store.of["port"], store.of["passfile"]) == ("shop-production-store", 5432, f"{home}/secrets/store.pgpass")
+    assert log is None
 
 
 def test_beside(world: World, engine: Any):

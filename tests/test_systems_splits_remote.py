@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gc
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from sluice.core.errors import Superseded, Unreachable
+from sluice.core.journal import Actor, Source, parse
 from sluice.core.ladder import Cohort
 from sluice.core.lease import Lease
 from sluice.core.split import Route, Share
 from sluice.systems import splits
 from sluice.systems.keeper import file
+from sluice.systems.keeper.diary import Diary
+from sluice.systems.secret import resolve
 from sluice.systems.splits.envoy import EnvoySplit
 from sluice.systems.splits.remote import RemoteSplit
 from tests.fixtures.front import Front, wait
@@ -75,6 +79,38 @@ def test_lease(front: Front, split: RemoteSplit):
     assert EnvoySplit(str(front.folder), front.admin).seen().lease == lease.model_copy(update={"heartbeat": 8.0})
     split.drop()
     assert split.seen().lease is None
+
+
+@pytest.mark.embedded
+def test_webhooks(front: Front, split: RemoteSplit, tmp_path: Path):
+    """A keeper there is told whom to tell by a file beside it that is for its user alone; what is no secret here is none there either."""
+    (tmp_path / "hook").write_text("https://hooks.example.org/s3cret\n")
+    notify = [{"kind": "slack", "url": f"file:{tmp_path}/hook"}, {"kind": "discord", "url": "env:NOBODY_SET_THIS"}]
+    lease = Lease(release="r1", owner=split.owner, heartbeat=4, rollout={"routes": [ROUTE.wire()]}, notify=notify)
+    split.take("r1", [ROUTE], lease=lease)
+    there = split.seen().lease
+    assert there
+    assert [one["url"] for one in there.notify] == [f"file:{front.folder}/webhook-{number}" for number in (0, 1)]
+    file = front.folder / "webhook-0"
+    assert (resolve(there.notify[0]["url"]).reveal(), file.stat().st_mode & 0o777) == ("https://hooks.example.org/s3cret", 0o600)
+    with pytest.raises(Unreachable):
+        resolve(there.notify[1]["url"])
+
+
+@pytest.mark.embedded
+def test_lines(front: Front, split: RemoteSplit):
+    """A keeper there writes its lines beside the splitter's files, from where they are read; before its first one there are none."""
+    source = Source(path="/stack/journal.jsonl", stack="production", run="r", actor=Actor(user="ada", host="deploy"))
+    lease = Lease(release="r1", owner=split.owner, heartbeat=4, rollout={"routes": [ROUTE.wire()]}, journal=source.text)
+    split.take("r1", [ROUTE], lease=lease)
+    there = split.seen().lease
+    assert there
+    assert splits.lines(through(front)) == splits.lines(front.split) == []
+    Diary(there, print).back(1000.0, "the hold is over", followed=False)
+    (line,) = splits.lines(through(front))
+    event = parse(line)
+    assert event
+    assert (event.actor.user, event.text, event.run) == ("keeper", "the hold is over", "r")
 
 
 @pytest.mark.embedded

@@ -15,6 +15,8 @@ from sluice.components.release.scope import Scope
 from sluice.components.release.versions import Versions
 from sluice.core.check import Check
 from sluice.core.rollout import Pair, Rollout
+from sluice.core.spec import Spec
+from sluice.core.store import PORT
 from sluice.core.thresholds import health, watches
 from sluice.core.version import Version
 
@@ -30,6 +32,7 @@ def climb(on: Scope, doors: Doors, versions: Versions, data: Data, after: pulumi
         opts=on.below(after, *versions.all),
     )
     if on.plan.holds:
+        _warn(on)
         tell(canary, canary.held.apply(lambda held: [f"{said(held)}: `sluice promote` goes on, `sluice abort` goes back"]))
     return canary
 
@@ -37,6 +40,31 @@ def climb(on: Scope, doors: Doors, versions: Versions, data: Data, after: pulumi
 def said(held: Mapping[str, Any]) -> str:
     """Say where a release is held."""
     return f"{held['release']} is held at {int(held['weight'])} % on {pulumi.get_stack()}, unproven, until {held['until']}"
+
+
+def _warn(on: Scope) -> None:
+    """Say, in preview too, which checks the keeper cannot put while it holds the release: they are judged until then alone."""
+    absent = [check.name for check in _checks(on, *_likely(on)) if on.runtime.kept(check) is None]
+    if absent:
+        what = f"while {on.plan.release} is held at {on.plan.until} %, its keeper cannot ask: {', '.join(absent)}"
+        pulumi.log.warn(f"{what}; they are judged by this update alone, until it ends", on.owner)
+
+
+def _likely(on: Scope) -> tuple[dict[str, Version], dict[str, dict[str, Any]]]:
+    """Return versions and stores of which nothing is known yet but what they are called."""
+    moved = {service: spec for service, spec in on.plan.target.items() if spec.name in on.plan.new}
+    versions = {service: _unknown(on, spec) for service, spec in moved.items()}
+    where = {"host": f"{on.name}.invalid", "port": PORT, "user": "unknown"}
+    return versions, {name: {**where, "dbname": name} for name in on.args.databases}
+
+
+def _unknown(on: Scope, spec: Spec) -> Version:
+    url = f"http://{on.name}.invalid:80"
+    return Version(service=spec.service, version=spec.version, name=spec.name, url=url, log="unknown", pidfile="unknown")
+
+
+def _checks(on: Scope, moved: Mapping[str, Version], stores: Mapping[str, Any]) -> list[Check]:
+    return [*(check for version in moved.values() for check in _watches(on, version, stores)), *_data(on, stores)]
 
 
 def _rollout(on: Scope, versions: Versions, data: Data) -> pulumi.Output[dict[str, Any]]:
@@ -49,12 +77,15 @@ def _rollout(on: Scope, versions: Versions, data: Data) -> pulumi.Output[dict[st
 def _walk(on: Scope, new: Mapping[str, Any], old: Mapping[str, Any], stores: Mapping[str, Any]) -> Rollout:
     """Say what the canary is to do, once the versions' addresses are known."""
     moved = {service: Version.read(one) for service, one in new.items() if one["name"] in on.plan.new}
+    checks = _checks(on, moved, stores)
+    kept = [there for check in checks if (there := on.runtime.kept(check))] if on.plan.holds else checks
     return Rollout(
         release=on.plan.release,
         ladder=on.plan.ladder,
         routes=on.plan.routes,
         pairs=[Pair(canary=one, live=Version.read(old[service]) if service in old else None) for service, one in moved.items()],
-        checks=[*(check for version in moved.values() for check in _watches(on, version, stores)), *_data(on, stores)],
+        checks=checks,
+        kept=None if kept == checks else kept,
         poll=on.rollout.poll,
         deadline=on.rollout.deadline,
         until=on.plan.until,

@@ -39,6 +39,8 @@ def front(ground: Ground, name: str, opts: ResourceOptions | None) -> Front:
         port=port,
         grace=GRACE,
         entry=[*INSIDE, "serve"],
+        # What the keeper asks of databases.
+        binds=[ground.secrets],
         volumes={FOLDER: volume.name},
         opts=opts,
     )

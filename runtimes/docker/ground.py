@@ -35,6 +35,8 @@ class Ground:
         self.name, self.stack, self.place_root, self.base, self.largest, self.opts = name, stack, root, image, largest, opts
         self.after: list[Resource] = []
         self.given: dict[str, int] = {}
+        # Where a published port is on the stack's network: the container's name, and its own port.
+        self.places: dict[int, tuple[str, int]] = {}
 
     @cached_property
     def place(self) -> Place:
@@ -108,7 +110,12 @@ class Ground:
     @property
     def shared(self) -> list[str]:
         """Return the folders that versions and jobs see under the same names: flags and passwords."""
-        return [str(self.place_root / name) for name in (FLAGS, SECRETS)]
+        return [str(self.place_root / FLAGS), self.secrets]
+
+    @property
+    def secrets(self) -> str:
+        """Return the folder with passwords."""
+        return str(self.place_root / SECRETS)
 
     def contain(
         self,
@@ -132,6 +139,7 @@ class Ground:
         `memory` in bytes, `cpu` in cores, `grace` in seconds. It is published on the loopback alone, as `port`, when that is not 0."""
         import pulumi_docker as docker
 
+        self.places |= {port: (self.called(name), inner)} if port else {}
         mine = ResourceOptions(
             # It has a fixed name. That the old version dies before the new one is there cannot happen: that is another resource.
             delete_before_replace=True,

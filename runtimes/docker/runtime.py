@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi import Output, Resource, ResourceOptions
@@ -21,6 +22,9 @@ from sluice.runtimes.process.folder import Folder
 from sluice.runtimes.process.postgres import CONNECTIONS
 from sluice.systems.home import folder
 
+if TYPE_CHECKING:
+    from sluice.core.check import Check
+
 # An official image, or one that is told the same way. Its clients, which this machine has, must not be older.
 POSTGRES = "postgres:18"
 # Runbook 002, "Required checks".
@@ -36,8 +40,7 @@ class Docker:
     """
 
     replicas: int | None = 1
-    # It runs and takes back traffic that nobody watches. What it would have to ask of a held one it cannot reach from where it is.
-    keeper = False
+    keeper = True
 
     def __init__(
         self,
@@ -77,6 +80,12 @@ class Docker:
     def backups(self) -> Output[str]:
         """See the port."""
         return self.ground.place.root.apply(lambda root: str(Path(root) / "backups"))
+
+    def kept(self, check: Check) -> Check | None:
+        """See the port: it is on the stack's network, and has the passwords."""
+        from sluice.core.within import within
+
+        return within(check, self.ground.places, self.ground.secrets)
 
     def weights(self, replicas: int) -> Sequence[int] | None:
         """See the port: Envoy divides by any whole per cent."""

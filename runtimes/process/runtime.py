@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi import Output, Resource, ResourceOptions
@@ -19,6 +20,9 @@ from sluice.runtimes.process.program import Program
 from sluice.runtimes.process.proxy import Proxy
 from sluice.runtimes.process.supervisor import Supervisor
 from sluice.systems.home import folder
+
+if TYPE_CHECKING:
+    from sluice.core.check import Check
 
 
 class Process:
@@ -65,6 +69,10 @@ class Process:
     def backups(self) -> Output[str]:
         """See the port."""
         return self.root.apply(lambda root: str(Path(root) / "backups"))
+
+    def kept(self, check: Check) -> Check:
+        """See the port: it is on this machine."""
+        return check
 
     def weights(self, replicas: int) -> Sequence[int] | None:
         """See the port: Envoy divides by any whole per cent."""

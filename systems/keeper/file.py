@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FRESH = 10.0
 # What a lease and the rollout in it look like. A keeper of another format is started anew: it could not read what it is told, and what it
 # cannot read it takes back.
-FORMAT = 2
+FORMAT = 3
 
 Json = dict[str, Any]
 

@@ -52,6 +52,11 @@ def word(descriptor: dict[str, Any]) -> dict[str, Any]:
     return file.word(descriptor["folder"])
 
 
+def lines(descriptor: dict[str, Any]) -> list[str]:
+    """Return the journal of a keeper that does not see the stack's own; of any other, which writes there, nothing."""
+    return _remote(descriptor).lines() if descriptor.get("through") else []
+
+
 def routes(descriptor: dict[str, Any]) -> list[Route]:
     """Return the doors of a descriptor with their live versions."""
     from sluice.core.split import Route

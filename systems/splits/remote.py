@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # An answer takes milliseconds; to start there, half a second. The rest is a busy machine, on which a start is many processes.
 ANSWER, START = 20.0, 60.0
 BLOCK = 65536
+# What the keeper there writes, in the splitter's folder: it does not see the stack's own journal.
+JOURNAL = "journal.jsonl"
 
 Json = dict[str, Any]
 
@@ -104,7 +106,7 @@ class RemoteSplit:
         there = {name: value for name, value in descriptor.items() if name not in ("through", "routes")}
         serve = ["python", "-m", "sluice.systems.splits.serve", json.dumps(there, sort_keys=True)]
         self.line = Line([*descriptor["through"], *serve])
-        self.owner = secrets.token_hex(8)
+        self.owner, self.folder = secrets.token_hex(8), str(descriptor["folder"])
 
     def _ask(self, call: str, **asked: Any) -> Any:
         patience = ANSWER + asked.get("timeout", 0.0)
@@ -131,8 +133,8 @@ class RemoteSplit:
         self, release: str, routes: list[Route], *, lease: Lease | None = None, after: str | None = None, since: float | None = None
     ) -> Share:
         """See the port."""
-        doors, signed = [route.wire() for route in routes], lease.wire() if lease else None
-        return _share(self._ask("take", release=release, routes=doors, lease=signed, after=after, since=since))
+        doors, signed = [route.wire() for route in routes], _there(lease, self.folder) if lease else {"lease": None}
+        return _share(self._ask("take", release=release, routes=doors, **signed, after=after, since=since))
 
     def set(self, weight: int, cohort: Cohort | None = None) -> Share:
         """See the port."""
@@ -151,7 +153,7 @@ class RemoteSplit:
 
     def hold(self, lease: Lease) -> None:
         """See the port."""
-        self._ask("hold", lease=lease.wire())
+        self._ask("hold", **_there(lease, self.folder))
 
     def beat(self, at: float) -> None:
         """See the port."""
@@ -182,6 +184,31 @@ class RemoteSplit:
             return dict(self._ask("word"))
         except Unreachable:
             return {}
+
+    def lines(self) -> list[str]:
+        """Return what the keeper there has written to its journal."""
+        return list(self._ask("lines"))
+
+
+def _there(lease: Lease, folder: str) -> Json:
+    """Return a lease as the keeper there can do with it: what it writes is beside the splitter's files, and so are the webhooks that
+    config refers to, which nobody else there may read."""
+    from sluice.core.journal import Source
+
+    hidden = {f"webhook-{number}": _secret(hook["url"]) for number, hook in enumerate(lease.notify)}
+    notify = [{**hook, "url": f"file:{folder}/{name}"} for hook, name in zip(lease.notify, hidden, strict=True)]
+    source = Source.parse(lease.journal).model_copy(update={"path": f"{folder}/{JOURNAL}"}).text if lease.journal else ""
+    return {"lease": lease.model_copy(update={"notify": notify, "journal": source}).wire(), "hidden": hidden}
+
+
+def _secret(reference: str) -> str:
+    """Return what a reference is here; what cannot be found here is not there either, and its keeper says so."""
+    from sluice.systems.secret import resolve
+
+    try:
+        return resolve(reference).reveal()
+    except (Unreachable, ValueError):
+        return ""
 
 
 def _share(wire: Json) -> Share:

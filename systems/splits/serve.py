@@ -9,11 +9,16 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sluice.core.errors import SluiceError
-from sluice.systems import splits
+from sluice.systems import files, splits
 from sluice.systems.splits.port import Split
+from sluice.systems.splits.remote import JOURNAL
+
+if TYPE_CHECKING:
+    from sluice.core.lease import Lease
 
 Json = dict[str, Any]
 
@@ -38,11 +43,9 @@ def answer(split: Split, asked: Json, told: Json) -> Json:
 
 
 def _take(split: Split, asked: Json, told: Json) -> Json:
-    from sluice.core.lease import Lease
     from sluice.core.split import Route
 
-    routes, lease = [Route.read(one) for one in asked["routes"]], asked["lease"]
-    signed = Lease.read(lease) if lease else None
+    routes, signed = [Route.read(one) for one in asked["routes"]], _lease(asked, told) if asked["lease"] else None
     return split.take(asked["release"], routes, lease=signed, after=asked["after"], since=asked["since"]).wire()
 
 
@@ -59,9 +62,23 @@ def _seen(split: Split, asked: Json, told: Json) -> Json:
 
 
 def _hold(split: Split, asked: Json, told: Json) -> None:
+    split.hold(_lease(asked, told))
+
+
+def _lease(asked: Json, told: Json) -> Lease:
+    """Return the lease, once what it refers to as secret is here."""
     from sluice.core.lease import Lease
 
-    split.hold(Lease.read(asked["lease"]))
+    for name, text in asked["hidden"].items():
+        files.write(Path(told["folder"], name), text, mode=0o600)
+    return Lease.read(asked["lease"])
+
+
+def _lines(split: Split, asked: Json, told: Json) -> list[str]:
+    try:
+        return Path(told["folder"], JOURNAL).read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def _confirm(split: Split, asked: Json, told: Json) -> bool:
@@ -90,6 +107,7 @@ CALLS: dict[str, Callable[[Split, Json, Json], Any]] = {
     "kept": lambda split, asked, told: split.kept(asked["now"], asked["judges"]),
     "confirm": _confirm,
     "figures": _figures,
+    "lines": _lines,
     "word": lambda split, asked, told: splits.word(told),
 }
 
