@@ -195,7 +195,7 @@ def _services(scene: Scene) -> list[Question]:
     keeper = Question(stack.SERVICES, "keeper", partial(services.keeper, scene))
     common = [traffic, *versions, *doors, keeper]
     if scene.contained:
-        return common
+        return [*common, *_contained(scene)]
     return [
         *common,
         Question(stack.SERVICES, "envoy", partial(services.envoy, scene)),
@@ -203,6 +203,20 @@ def _services(scene: Scene) -> list[Question]:
         Question(machine.AREA, "ports", partial(services.ports, scene)),
         Question(machine.AREA, "processes", partial(services.strays, scene)),
         Question(stack.STACK, "files with secrets", partial(services.secrets, scene)),
+    ]
+
+
+def _contained(scene: Scene) -> list[Question]:
+    """Return the questions to the engine of a stack in containers."""
+    from sluice.history import examine_docker as engine
+
+    return [
+        Question(stack.SERVICES, "containers", partial(engine.each, scene)),
+        Question(stack.SERVICES, "envoy", partial(engine.envoy, scene)),
+        Question(stack.SERVICES, "volumes", partial(engine.volumes, scene)),
+        Question(stack.SERVICES, "images", partial(engine.images, scene)),
+        Question(machine.AREA, "ports", partial(engine.ports, scene)),
+        Question(machine.AREA, "engine's disk", partial(engine.disk, scene)),
     ]
 
 

@@ -27,7 +27,7 @@ HELD = 3600.0
 
 def disks(scene: Scene) -> list[Finding]:
     """Look at the disks of everything that the stack keeps, against what its next backup and drill take."""
-    needed, state = sum(_sizes(scene).values()), place(scene.seen.backend)
+    needed, state = sum(sizes(scene).values()), place(scene.seen.backend)
     places = {"the stack's state": (str(state), 0)} if state else {}
     if scene.seen.shelf:
         places["backups"] = (scene.seen.shelf, needed)
@@ -38,7 +38,7 @@ def disks(scene: Scene) -> list[Finding]:
     return [machine.disk(one) for one in here.disks(places)]
 
 
-def _sizes(scene: Scene) -> dict[str, int]:
+def sizes(scene: Scene) -> dict[str, int]:
     """Return the bytes of each database: as it is, else as its last backup was, which is packed and so the least."""
     known = {one.manifest.database: one.manifest.size for one in reversed(_shelf(scene))}
     if scene.store:

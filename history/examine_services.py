@@ -28,7 +28,7 @@ def traffic(scene: Scene) -> list[Finding]:
     return stack.traffic(doors, sorted(proven), busy=scene.busy or (scene.watch.lease is not None and scene.watch.keeper))
 
 
-def _serves(scene: Scene, name: str) -> bool:
+def serves(scene: Scene, name: str) -> bool:
     """Say whether a version has traffic; where nobody can say, it may."""
     try:
         return scene.share.carries(name)
@@ -57,7 +57,7 @@ def _version(scene: Scene, one: Version, health: str, runs: bool) -> Finding:
         cause = "its process has ended"
         return fine(stack.SERVICES, one.name, "runs") if runs else stack.gone(stack.SERVICES, one.name, "does not run", cause)
     answer = _get(one.url + health, scene.limit)
-    return stack.version(one.name, answer, runs=runs, serves=_serves(scene, one.name), stranger=_stranger(one), log=one.log)
+    return stack.version(one.name, answer, runs=runs, serves=serves(scene, one.name), stranger=_stranger(one), log=one.log)
 
 
 def _stranger(one: Version) -> str:
@@ -149,7 +149,7 @@ def supervisord(scene: Scene) -> list[Finding]:
         cause = "nobody starts again what ends, until the next update"
         return [stack.gone(stack.SERVICES, "supervisord", str(error).partition(" (")[0], cause)]
     states = {name: (one.state, one.why) for name, one in programs.items()}
-    return stack.programs(states, names, [name for name in names if _serves(scene, name)])
+    return stack.programs(states, names, [name for name in names if serves(scene, name)])
 
 
 def ports(scene: Scene) -> list[Finding]:

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from sluice.core.lease import said
 from sluice.core.split import Share
 from sluice.core.store import Store
 from sluice.history.stack import Stack
 from sluice.history.watch import Watch, watch
+
+if TYPE_CHECKING:
+    from sluice.systems.splits.port import Split
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,19 @@ class Scene:
     @cached_property
     def watch(self) -> Watch:
         """Return who watches traffic that is not proven."""
-        return watch(self.seen)
+        return watch(self.seen, self.split)
+
+    @property
+    def split(self) -> Split | None:
+        """Return the splitter, opened once for all questions: in a container each opening starts a program there."""
+        with self.lock:
+            return self._split
+
+    @cached_property
+    def _split(self) -> Split | None:
+        from sluice.systems import splits
+
+        return splits.open(self.seen.split) if self.seen.split else None
 
     @property
     def share(self) -> Share:
@@ -43,9 +59,7 @@ class Scene:
 
     @cached_property
     def _share(self) -> Share:
-        from sluice.systems import splits
-
-        return splits.open(self.seen.split).get() if self.seen.split else Share()
+        return self._split.get() if self._split else Share()
 
     @property
     def contained(self) -> bool:

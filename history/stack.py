@@ -26,6 +26,8 @@ PROXY, POSTGRES, BACKUP = "process:Proxy", "process:Postgres", "sluice:Backup"
 SUPERVISOR, PROGRAM = "process:Supervisor", "process:Program"
 # The same in containers: the door and every version are something healthy, and a password belongs to a server.
 HEALTHY, PASSFILE = "docker:Healthy", "docker:Passfile"
+CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
+IMAGE = "docker:index/remoteImage:RemoteImage"
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,21 @@ class Stack:
         known = [one for one in (*self._made(PROGRAM), *self._made(HEALTHY)) if "service" in (one.get("descriptor") or {})]
         made = [(one["descriptor"], json.loads(one["spec"]) if "spec" in one else one) for one in known]
         return [(Version.read(descriptor), str(spec.get("health", ""))) for descriptor, spec in made]
+
+    @property
+    def containers(self) -> list[str]:
+        """Return how the containers are called that state says are there."""
+        return [str(one["name"]) for one in self._made(CONTAINER)]
+
+    @property
+    def volumes(self) -> list[str]:
+        """Return the volumes that state says are there."""
+        return [str(one["name"]) for one in self._made(VOLUME)]
+
+    @property
+    def tags(self) -> list[str]:
+        """Return the tags of the images that state says are there."""
+        return [str(one["name"]).rpartition(":")[2] for one in self._made(IMAGE)]
 
     @property
     def servers(self) -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluice.core.lease import Lease
 from sluice.history.stack import Stack
 from sluice.systems import splits
+
+if TYPE_CHECKING:
+    from sluice.systems.splits.port import Split
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,11 @@ class Watch:
         return lease.hold.shown(lease.release) if lease and lease.hold else None
 
 
-def watch(seen: Stack) -> Watch:
-    """Ask the splitter; nobody watches where there is none."""
+def watch(seen: Stack, opened: Split | None = None) -> Watch:
+    """Ask the splitter, by what is `opened` of it already; nobody watches where there is none."""
     if seen.split is None:
         return Watch()
-    split, now = splits.open(seen.split), time.time()
+    split, now = opened or splits.open(seen.split), time.time()
     there = split.seen()
     return Watch(there.lease, now - there.beat, split.kept(now))
 

@@ -53,4 +53,17 @@ def test_doctor():
     known = {"endpoints": {"web": "http://127.0.0.1:2/web/"}}
     seen = stack(healthy({"split": SPLIT}), healthy(VERSION.wire(), health="/health"), outputs=known)
     asked = [(one.area, one.what) for one in _services(Scene(seen, [], long=60.0, limit=1.0))]
-    assert asked == [("services", what) for what in ("traffic", "web@1-aa", "web through the door", "keeper")]
+    services = ("traffic", "web@1-aa", "web through the door", "keeper", "containers", "envoy", "volumes", "images")
+    assert asked == [*(("services", what) for what in services), ("machine", "ports"), ("machine", "engine's disk")]
+
+
+def made(kind: str, name: str) -> dict[str, Any]:
+    return {"type": f"docker:index/{kind}", "inputs": {"name": name}, "outputs": {"name": name}}
+
+
+def test_made():
+    """What the engine is to have is what state has: containers, volumes, and tags of images; what is on its way out is no part of it."""
+    gone = {**made("container:Container", "shop-dev-web-0"), "delete": True}
+    images = [made("remoteImage:RemoteImage", name) for name in ("sluice/shop-dev-web:aaaaaaaaaaaa", "sluice:1")]
+    found = stack(made("container:Container", "shop-dev-web"), gone, made("volume:Volume", "shop-dev-data"), *images)
+    assert (found.containers, found.volumes, found.tags) == (["shop-dev-web"], ["shop-dev-data"], ["aaaaaaaaaaaa", "1"])
