@@ -82,10 +82,8 @@ def _own(stack: Stack, plan: Plan, versions: Mapping[str, Version], stores: Mapp
     thresholds = limits(wants(stack), stack.settings.rollout.thresholds)
     for service, version in versions.items():
         spec = plan.target[service]
-        # Without a door nobody's answers pass the splitter.
-        asked = watches(thresholds, spec, version, stores.get(spec.database) if spec.database else None)
-        yield health(version, spec.health)
-        yield from (check for check in asked if spec.prefix or not check.ask.startswith("split."))
+        yield from [health(version, spec.health)] if spec.health else []
+        yield from watches(thresholds, spec, version, stores.get(spec.database) if spec.database else None)
 
 
 def back(stack: Stack, name: str) -> str:

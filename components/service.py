@@ -25,7 +25,8 @@ class ServiceArgs:
     `database` the name of a database of the stack's server; `env` plain variables, `secrets` variables whose values are secret;
     `connections` the most it should open to its database; `needs` the services that are up, and well, before it, whose addresses it gets
     as `<NAME>_URL`; `memory` in bytes and `cpu` in cores are what its canary is measured against (0: unmeasured); `health` its health
-    path; `ready` and `grace` in seconds.
+    path; `ready` and `grace` in seconds; `single`: one version of it runs at a time, a worker that must not run twice say, and the new one
+    takes the place of the old one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ServiceArgs:
     health: str = "/health"
     ready: float = READY
     grace: float = GRACE
+    single: bool = False
 
     def spec(self, version: str, *, settings: Mapping[str, str] | None = None, replicas: int = 1, needs: Sequence[str] = ()) -> Spec:
         """Return the spec of one version, with its release's settings over the plain variables; `needs` are the versions it calls."""
@@ -64,6 +66,7 @@ class ServiceArgs:
             health=self.health,
             ready=self.ready,
             grace=self.grace,
+            single=self.single,
         )
 
 
@@ -104,18 +107,22 @@ def deploy(
     secrets: Mapping[str, pulumi.Input[str]] | None = None,
     needs: Mapping[str, Deployed] | None = None,
     frozen: bool = False,
+    turn: bool = False,
     after: Sequence[pulumi.Resource] = (),
 ) -> Deployed:
     """Declare a version, and its guard if it has a door, as children of `owner`; the arguments are those of `Service`.
-    `needs` are the versions that it calls, by service.
+    `needs` are the versions that it calls, by service; `turn`: of a single service this is the version that runs.
 
     A Release, with its hundreds of versions, saves itself a component for each: that would be a third of all registrations.
     """
     called = needs or {}
-    below = owner.below(*after, *(one.last for one in called.values()), *known([database and database.store.resource]), frozen=frozen)
-    running = runtime.service(_spoken(spec, runtime, database, secrets or {}, called), front=front, opts=below)
+    waits = [*after, *(one.last for one in called.values()), *known([database and database.store.resource])]
+    spoken = _spoken(spec, runtime, database, secrets or {}, called)
+    running = runtime.service(spoken, front=None if spec.single else front, opts=owner.below(*waits, frozen=frozen))
+    if turn:
+        running = runtime.turn(spoken, running, opts=owner.below(*waits, running.resource))
     last = running.resource
-    if front:
+    if front and not spec.single:
         last = Guard(f"{spec.name}-guard", {"version": spec.name, "split": front.address}, owner.below(running.resource))
     return Deployed(running=running, last=last)
 
@@ -174,4 +181,5 @@ def _spoken(
         health=spec.health,
         ready=spec.ready,
         grace=spec.grace,
+        single=spec.single,
     )

@@ -134,7 +134,7 @@ def problems(plan: Plan, *, most: int | None, weights: Callable[[int], Sequence[
     `most` is how many of one version can run there (None: any number); `weights` says which shares of the traffic that many
     can have (None: every whole per cent); `keeper` whether it has one.
     """
-    return [*_changed(plan), *_shared(plan), *_many(plan, most), *_steps(plan, weights), *_kept(plan, keeper)]
+    return [*_changed(plan), *_shared(plan), *_alone(plan), *_many(plan, most), *_steps(plan, weights), *_kept(plan, keeper)]
 
 
 def _changed(plan: Plan) -> list[str]:
@@ -151,6 +151,17 @@ def _shared(plan: Plan) -> list[str]:
     for route in plan.routes:
         doors.setdefault(route.prefix, []).append(f"'{route.service}'")
     return [f"door '{door}': is given to {' and to '.join(given)}: each needs its own" for door, given in doors.items() if len(given) > 1]
+
+
+def _alone(plan: Plan) -> list[str]:
+    """What a door divides runs twice; who must not has none."""
+    wrong = {spec.service: spec for spec in plan.target.values() if spec.single and (spec.prefix or spec.replicas > 1)}
+    why = "runs one version at a time (single), and"
+    return [f"service '{service}': {why} {_twice(spec)}: take one of them away" for service, spec in wrong.items()]
+
+
+def _twice(spec: Spec) -> str:
+    return f"the traffic of door '{spec.prefix}' is divided between two" if spec.prefix else f"is to have {spec.replicas} replicas"
 
 
 def _many(plan: Plan, most: int | None) -> list[str]:
@@ -210,9 +221,15 @@ def _services(plan: Plan) -> list[str]:
         if old and old.name == spec.name:
             lines.append(f"  {service}: stays as it is ({spec.name})")
         else:
-            lines.append(f"  {service}: {spec.name} beside {old.name}" if old else f"  {service}: {spec.name}, its first version")
+            lines.append(f"  {service}: {_beside(spec, old)}")
     gone = [service for service in plan.live if service not in plan.target]
     return lines + [f"  {service}: goes after this release ({plan.live[service].name})" for service in gone]
+
+
+def _beside(spec: Spec, old: Spec | None) -> str:
+    if old is None:
+        return f"{spec.name}, its first version"
+    return f"{spec.name} in the place of {old.name}, which ends before it starts" if spec.single else f"{spec.name} beside {old.name}"
 
 
 def _way(plan: Plan) -> list[str]:

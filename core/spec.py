@@ -32,7 +32,8 @@ class Spec(Value):
     `artifact` is the folder or image that runs and `digest` its content; `prefix` its door ('' for none); `database` the name of the
     one it uses; `secrets` the names of its secret variables (values are no part of a spec: a rotated secret takes a new
     release); `connections` the most it should open to its database; `needs` the names of the versions that it calls by their own addresses;
-    `memory` in bytes, `cpu` in cores; `ready`, `grace` in seconds.
+    `memory` in bytes, `cpu` in cores; `ready`, `grace` in seconds; `single`: one version of the service runs at a time, so that whoever
+    needs it names the service, and not its version.
     """
 
     service: str
@@ -52,6 +53,7 @@ class Spec(Value):
     health: str = "/health"
     ready: float = READY
     grace: float = GRACE
+    single: bool = False
 
     @property
     def text(self) -> str:

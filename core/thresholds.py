@@ -37,13 +37,7 @@ def watches(thresholds: Thresholds, spec: Spec, version: Version, store: Mapping
 
 
 def _questions(spec: Spec, version: Version, store: Mapping[str, Any] | None) -> dict[str, tuple[str, dict[str, Any], Unit]]:
-    about = {"version": version.name}
-    questions: dict[str, tuple[str, dict[str, Any], Unit]] = {
-        "error_rate": ("split.error_rate", about, Unit.RATIO),
-        "latency": ("split.latency", about, Unit.SECONDS),
-        "error_delta": ("split.error_delta", about, Unit.RATIO),
-        "latency_delta": ("split.latency_delta", about, Unit.RATIO),
-    }
+    questions = _asked_of_split(version) if spec.prefix else {}
     if spec.cpu:
         questions["cpu"] = ("process.cpu", {"pidfile": version.pidfile, "cpu": spec.cpu}, Unit.RATIO)
     if spec.memory:
@@ -51,6 +45,17 @@ def _questions(spec: Spec, version: Version, store: Mapping[str, Any] | None) ->
     if store:
         questions["connections"] = (*_connections(spec, version, store), Unit.RATIO)
     return questions
+
+
+def _asked_of_split(version: Version) -> dict[str, tuple[str, dict[str, Any], Unit]]:
+    """Return what the splitter is asked; of a version without a door it would have no answer."""
+    about = {"version": version.name}
+    return {
+        "error_rate": ("split.error_rate", about, Unit.RATIO),
+        "latency": ("split.latency", about, Unit.SECONDS),
+        "error_delta": ("split.error_delta", about, Unit.RATIO),
+        "latency_delta": ("split.latency_delta", about, Unit.RATIO),
+    }
 
 
 def _connections(spec: Spec, version: Version, store: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

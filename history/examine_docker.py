@@ -27,7 +27,12 @@ def each(scene: Scene) -> list[Finding]:
     versions = {one.name for one, _ in scene.seen.running}
     found = [
         judge.container(
-            one, declared=one.called in declared, serves=one.name not in versions or serves(scene, one.name), busy=scene.busy, now=now
+            one,
+            declared=one.called in declared,
+            serves=one.name not in versions or serves(scene, one.name),
+            busy=scene.busy,
+            now=now,
+            rests=bool(one.single) and one.name not in versions,
         )
         for one in there
     ]

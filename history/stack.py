@@ -24,6 +24,8 @@ from sluice.history.pulumi import Pulumi
 # Resource types that hold what is asked here (docs/state.md).
 PROXY, POSTGRES, BACKUP = "process:Proxy", "process:Postgres", "sluice:Backup"
 SUPERVISOR, PROGRAM = "process:Supervisor", "process:Program"
+# Of a single service only who has its turn runs.
+TURNS = ("process:Turn", "docker:Turn")
 # The same in containers: the door and every version are something healthy, and a password belongs to a server.
 HEALTHY, PASSFILE = "docker:Healthy", "docker:Passfile"
 CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
@@ -121,9 +123,10 @@ class Stack:
     def running(self) -> list[tuple[Version, str]]:
         """Return the versions that state says are there, each with its health path ("" of a worker)."""
         # The path is in the packed spec, beside it in older stacks.
-        known = [one for one in (*self._made(PROGRAM), *self._made(HEALTHY)) if "service" in (one.get("descriptor") or {})]
+        each = [one for kind in (PROGRAM, HEALTHY, *TURNS) for one in self._made(kind)]
+        known = [one for one in each if "service" in (one.get("descriptor") or {})]
         made = [(one["descriptor"], json.loads(one["spec"]) if "spec" in one else one) for one in known]
-        return [(Version.read(descriptor), str(spec.get("health", ""))) for descriptor, spec in made]
+        return [(Version.read(descriptor), str(spec.get("health", ""))) for descriptor, spec in made if not spec.get("single")]
 
     @property
     def containers(self) -> list[str]:

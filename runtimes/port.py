@@ -31,7 +31,7 @@ class Spec:
     `{port}` in `argv` and `env` becomes the port that the version shall listen on. `secrets` are variables too, and appear in no
     command line, file that others can read, message or state. `health` answers 2xx or 3xx when the version can serve; "" means a worker
     that does not listen. `memory` (bytes) and `cpu` (cores) are its limits, 0 without one. `ready` and `grace` are seconds: to become
-    healthy, and to end what it is doing when stopped.
+    healthy, and to end what it is doing when stopped. `single`: of its service one version at a time runs, the one that has its turn.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Spec:
     health: str = "/health"
     ready: float = 30.0
     grace: float = 10.0
+    single: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,10 +169,18 @@ class Runtime(Protocol):
         """Declare a PostgreSQL server. Databases that are missing are made, none is dropped; data outlives a destroy unless not `keep`."""
 
     def service(self, spec: Spec, *, front: Front | None = None, opts: ResourceOptions | None = None) -> Running:
-        """Declare a version beside the others. It is healthy, and known to `front` without any weight, before the create returns.
+        """Declare a version beside the others. It is healthy, and known to `front` without any weight, before the create returns; a single
+        one is only made ready to be started, and whether it has a door is not asked.
 
         What it runs is what was declared, whatever becomes of the source. Deleting takes it from the front, then stops it with its
         grace; that nothing is routed to it any more is the caller's duty (the Guard's).
+        """
+
+    def turn(self, spec: Spec, running: Running, *, opts: ResourceOptions | None = None) -> Running:
+        """Declare that of a single service this version runs, as `service` has declared it; one call for each service.
+
+        Whichever version of it runs is ended with its grace before this one starts; it is healthy before the call returns. When it does
+        not become so, the one before runs again, healthy, before the call fails. All versions have one and the same address.
         """
 
     def job(

@@ -35,6 +35,7 @@ def _container(found: dict[str, Any]) -> Container:
         health=(state.get("Health") or {}).get("Status", ""),
         limit=int(found["HostConfig"]["Memory"]),
         port=int(labels.get(say.PORT, 0)),
+        single=labels.get(say.SINGLE, ""),
     )
 
 

@@ -280,6 +280,7 @@ def test_a_version(shop: Shop, world: World):
         "health": "/health",
         "ready": 30,
         "grace": 10,
+        "single": False,
         "front": SPLIT,
     }
     assert world[f"{spec.name}-guard"].inputs == {"version": spec.name, "split": json.dumps(SPLIT, sort_keys=True)}

@@ -117,3 +117,13 @@ def test_images():
     next = "docker image rm sluice/shop-api:cccccccccccc sluice/shop-web:bbbbbbbbbbbb"
     assert said(docker.images(there, ["aaaaaaaaaaaa"])) == [("warning", f"{told}; run: {next}")]
     assert docker.images({}, []) == []
+
+
+@pytest.mark.parametrize("status", ["created", "exited"])
+def test_at_rest(status: str):
+    """A version of a single service that waits for its turn is as it should be; the one whose turn it is must run."""
+    one = Container(name="dlq@1", called="shop-dlq-1", status=status, since=NOW - 60, single="dlq")
+    found = docker.container(one, declared=True, serves=True, busy=False, now=NOW, rests=True)
+    assert (found.state.value, found.line) == ("ok", "container of dlq@1: at rest: another version of 'dlq' has its turn")
+    turn = docker.container(one, declared=True, serves=True, busy=False, now=NOW)
+    assert turn.state.value == "problem"

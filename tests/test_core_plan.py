@@ -335,3 +335,22 @@ def test_a_release_of_the_same_versions_keeps_what_is_warm():
     assert (there.settled, after.settled) == (False, True)
     assert there.warm == after.warm == {"web": WEB1, "api": API1}
     assert set(there.declared) == {WEB1.name, API1.name, WEB2.name, API2.name}
+
+
+def test_one_version_at_a_time():
+    """A service that runs one version at a time takes the place of the one before, and preview says so; a door and replicas are refused."""
+    old, new = (spec("letters", version, prefix="", single=True) for version in ("1.0", "1.1"))
+    assert f"  letters: {new.name} in the place of {old.name}, which ends before it starts\n" in text(
+        planned("r2", [WEB2, new], [record("r1", WEB1, old)])
+    )
+    free = {"most": None, "weights": lambda replicas: None, "keeper": True}
+    assert problems(planned("r2", [new], []), **free) == []
+    door = spec("letters", "1.1", single=True)
+    assert problems(planned("r2", [door], []), **free) == [
+        "service 'letters': runs one version at a time (single), and the traffic of door '/letters/' is divided between two:"
+        " take one of them away"
+    ]
+    many = new.model_copy(update={"replicas": 2})
+    assert problems(planned("r2", [many], []), **free) == [
+        "service 'letters': runs one version at a time (single), and is to have 2 replicas: take one of them away"
+    ]

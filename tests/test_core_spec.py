@@ -28,6 +28,7 @@ CHANGES = {
     "health": "/ready",
     "ready": 31.0,
     "grace": 11.0,
+    "single": True,
 }
 
 

@@ -9,7 +9,7 @@ from sluice.core.thresholds import LABELS, health, watches
 from sluice.core.version import Version
 
 WEB = Version(service="web", version="2", name="web@2-aaaa", url="http://127.0.0.1:1", pidfile="/run/web.pid", application="web-app")
-SPEC = Spec(service="web", version="2", argv=["run"], artifact="/app", memory=2**30, cpu=0.5, connections=20)
+SPEC = Spec(service="web", version="2", argv=["run"], artifact="/app", prefix="/", memory=2**30, cpu=0.5, connections=20)
 STORE = {"host": "127.0.0.1", "port": 5432, "user": "u", "passfile": "/p", "dbname": "main"}
 DEFAULT = Rollout().thresholds
 
@@ -81,6 +81,12 @@ def test_what_cannot_be_asked_is_not():
         "web: error rate against live",
         "web: latency against live",
     }
+
+
+def test_without_a_door():
+    """Of a version without a door the splitter has seen nothing, and is not asked."""
+    worker = SPEC.model_copy(update={"prefix": ""})
+    assert set(by(watches(DEFAULT, worker, WEB, STORE))) == {"web: database connections", "web: cpu", "web: memory"}
 
 
 def test_what_is_off_is_not_asked():

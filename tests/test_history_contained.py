@@ -40,6 +40,16 @@ def test_running():
     assert found == [(VERSION, "/health")]
 
 
+def test_turn():
+    """Of a single service only the version runs whose turn it is, in containers and as a process; of one at rest nobody expects it."""
+    rests = {"type": "pulumi-python:dynamic/process:Program", "outputs": {"spec": '{"single": true}', "descriptor": VERSION.wire()}}
+    for kind in ("docker", "process"):
+        told = {"spec": json.dumps({"health": "/up"}), "descriptor": VERSION.wire()}
+        turn = {"type": f"pulumi-python:dynamic/{kind}:Turn", "inputs": {}, "outputs": told}
+        assert stack(rests, turn).running == [(VERSION, "/up")]
+    assert stack(rests).running == []
+
+
 def test_stores():
     """Databases are asked over the loopback, with the password's file."""
     where = {"host": "127.0.0.1", "port": 20001, "user": "sluice", "passfile": "/secrets/store.pgpass", "tools": "/tools"}

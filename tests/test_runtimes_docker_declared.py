@@ -29,7 +29,7 @@ AGREED = Path(__file__).parent / "docker_declared.yaml"
 NOON = datetime(2025, 11, 27, 12, tzinfo=UTC)
 GATEWAY, LETTERS, ENRICHMENT = "api-gateway-internal", "dlq-manager", "metadata-enrichment"
 NEEDS = {GATEWAY: [], LETTERS: [GATEWAY], ENRICHMENT: [GATEWAY, LETTERS]}
-# One of each kind: behind the door and limited, an image with a secret, a worker.
+# One of each kind: behind the door and limited, an image with a secret, a worker, one that runs one version at a time.
 SPECS = [
     Spec(
         name="web@1.0-3fa2",
@@ -43,6 +43,7 @@ SPECS = [
     ),
     Spec(name="api@1.0-11bb", service="api", version="1.0", artifact=IMAGE, env={"MODE": "fast"}, secrets={"TOKEN": "hunter2"}, grace=30),
     Spec(name="dlq@1.0-22cc", service="dlq", version="1.0", artifact=str(HERE), digest="b" * 64, argv=["dlq"], health="", ready=5),
+    Spec(name="mail@1.0-33dd", service="mail", version="1.0", artifact=IMAGE, secrets={"TOKEN": "hunter2"}, single=True),
 ]
 
 
@@ -54,7 +55,9 @@ def program() -> None:
     door = runtime.front("front", opts=below)
     runtime.database("store", databases=["shop"], opts=below)
     for spec in SPECS:
-        runtime.service(spec, front=door, opts=below)
+        one = runtime.service(spec, front=None if spec.single else door, opts=below)
+        if spec.single:
+            runtime.turn(spec, one, opts=below)
     runtime.job("migrate", argv=["python", "-m", "migrate"], folder=str(HERE), secrets={"TOKEN": "hunter2"}, opts=below)
 
 
@@ -88,7 +91,7 @@ def test_everything(world: World, engine: Any, home: Path, tmp_path: Path):
         assert one == agreed[name], f"{name}: diff {AGREED} {now}"
     kinds = {name.rpartition("(")[2].rstrip(")") for name in found} - {"Owner"}
     assert kinds == {
-        "Place", "Network", "RemoteImage", "Volume", "Container", "Healthy", "Command", "Artifact", "Size", "Passfile", "Job",
+        "Place", "Network", "RemoteImage", "Volume", "Container", "Healthy", "Command", "Artifact", "Size", "Turn", "Passfile", "Job",
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sluice.core.errors import RuntimeFailed, Unreachable
 from sluice.runtimes.chosen import chosen
-from sluice.runtimes.docker import artifact, healthy, job, passfile, place, ports, size
+from sluice.runtimes.docker import artifact, healthy, job, passfile, place, ports, size, turn
 from sluice.runtimes.docker.artifact import ArtifactProvider
 from sluice.runtimes.docker.passfile import PassfileProvider
 from sluice.runtimes.docker.place import PlaceProvider
@@ -29,8 +29,11 @@ PROVIDERS = {
     "sluice.runtimes.docker.passfile.PassfileProvider": passfile.PassfileProvider,
     "sluice.runtimes.docker.place.PlaceProvider": place.PlaceProvider,
     "sluice.runtimes.docker.size.SizeProvider": size.SizeProvider,
+    "sluice.runtimes.docker.turn.TurnProvider": turn.TurnProvider,
 }
-TYPES = [one._resource_type_name for one in (artifact.Artifact, healthy.Healthy, job.Job, passfile.Passfile, place.Place, size.Size)]
+TYPES = [
+    one._resource_type_name for one in (artifact.Artifact, healthy.Healthy, job.Job, passfile.Passfile, place.Place, size.Size, turn.Turn)
+]
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ def test_another_stack(root: Path):
 def test_stored_names():
     """The names that states hold are these, for ever."""
     assert {f"{one.__module__}.{one.__qualname__}": one for one in PROVIDERS.values()} == PROVIDERS
-    assert [f"dynamic/docker:{name}" for name in ("Artifact", "Healthy", "Job", "Passfile", "Place", "Size")] == TYPES
+    assert [f"dynamic/docker:{name}" for name in ("Artifact", "Healthy", "Job", "Passfile", "Place", "Size", "Turn")] == TYPES
 
 
 def test_chosen(world: World, monkeypatch: pytest.MonkeyPatch):

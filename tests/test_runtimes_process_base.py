@@ -7,7 +7,7 @@ import pulumi
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
-from sluice.runtimes.process import job, postgres, program, proxy, supervisor
+from sluice.runtimes.process import job, postgres, program, proxy, supervisor, turn
 from sluice.runtimes.process.base import Provider, changed
 
 # Stored in every state: a rename would orphan what is deployed.
@@ -17,14 +17,15 @@ PROVIDERS = {
     "sluice.runtimes.process.program.ProgramProvider": program.ProgramProvider,
     "sluice.runtimes.process.proxy.ProxyProvider": proxy.ProxyProvider,
     "sluice.runtimes.process.supervisor.SupervisorProvider": supervisor.SupervisorProvider,
+    "sluice.runtimes.process.turn.TurnProvider": turn.TurnProvider,
 }
-TYPES = [one._resource_type_name for one in (job.Job, postgres.Postgres, program.Program, proxy.Proxy, supervisor.Supervisor)]
+TYPES = [one._resource_type_name for one in (job.Job, postgres.Postgres, program.Program, proxy.Proxy, supervisor.Supervisor, turn.Turn)]
 
 
 def test_stored_names():
     """The names that states hold are these, for ever."""
     assert {f"{one.__module__}.{one.__qualname__}": one for one in PROVIDERS.values()} == PROVIDERS
-    assert [f"dynamic/process:{name}" for name in ("Job", "Postgres", "Program", "Proxy", "Supervisor")] == TYPES
+    assert [f"dynamic/process:{name}" for name in ("Job", "Postgres", "Program", "Proxy", "Supervisor", "Turn")] == TYPES
 
 
 def test_changed():

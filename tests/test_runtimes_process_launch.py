@@ -5,7 +5,6 @@ import threading
 
 import pytest
 
-from sluice.core.commands.supervisord import Launch
 from sluice.runtimes.process import launch, ports
 
 
@@ -13,8 +12,7 @@ def test_quoted(folder):
     """The last lines since the start are quoted in one line, and no secret is left, also one of several lines."""
     log = folder.log("web")
     log.write_text("before\nkey is first-line\nsecond-line, and short\n")
-    spec = Launch(name="web", argv=[], folder="/", secrets={"KEY": "first-line\nsecond-line", "PIN": "short"})
-    quoted = launch.quoted(folder, spec, len("before\n"))
+    quoted = launch.quoted(folder, "web", {"KEY": "first-line\nsecond-line", "PIN": "short"}, len("before\n"))
     assert quoted.startswith("its last log lines: key is ***")
     assert quoted.endswith(f"; all of them: '{log}'")
     assert not any(word in quoted for word in ("first-line", "second-line", "short", "before", "\n"))

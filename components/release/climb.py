@@ -77,13 +77,15 @@ def _rollout(on: Scope, versions: Versions, data: Data) -> pulumi.Output[dict[st
 def _walk(on: Scope, new: Mapping[str, Any], old: Mapping[str, Any], stores: Mapping[str, Any]) -> Rollout:
     """Say what the canary is to do, once the versions' addresses are known."""
     moved = {service: Version.read(one) for service, one in new.items() if one["name"] in on.plan.new}
+    # Without a door nobody's answers pass the splitter.
+    doors = {service: one for service, one in moved.items() if on.plan.target[service].prefix}
     checks = _checks(on, moved, stores)
     kept = [there for check in checks if (there := on.runtime.kept(check))] if on.plan.holds else checks
     return Rollout(
         release=on.plan.release,
         ladder=on.plan.ladder,
         routes=on.plan.routes,
-        pairs=[Pair(canary=one, live=Version.read(old[service]) if service in old else None) for service, one in moved.items()],
+        pairs=[Pair(canary=one, live=Version.read(old[service]) if service in old else None) for service, one in doors.items()],
         checks=checks,
         kept=None if kept == checks else kept,
         poll=on.rollout.poll,
@@ -97,12 +99,12 @@ def _walk(on: Scope, new: Mapping[str, Any], old: Mapping[str, Any], stores: Map
 def _watches(on: Scope, version: Version, stores: Mapping[str, Any]) -> list[Check]:
     """Return a new version's checks; without a ladder (nothing to compare with, or proven before) its health alone."""
     spec = on.plan.target[version.service]
-    well = health(version, spec.health)
+    well = [health(version, spec.health)] if spec.health else []
     if _alone(on):
-        return [well]
+        return well
     store = stores.get(spec.database) if spec.database else None
     more = on.args.watch(version) if on.args.watch else []
-    return [well, *watches(on.rollout.thresholds, spec, version, store), *more]
+    return [*well, *watches(on.rollout.thresholds, spec, version, store), *more]
 
 
 def _data(on: Scope, stores: Mapping[str, Any]) -> list[Check]:

@@ -52,9 +52,14 @@ def _specs(services: Sequence[ServiceArgs], stack: Stack) -> dict[str, Spec]:
         ready = [one for one in waiting if specs.keys() >= set(one.needs)]
         if not ready:
             raise pulumi.RunError("\n".join(_stuck(waiting, services)))
-        specs |= {one.name: _spec(one, stack, [specs[name].name for name in one.needs]) for one in ready}
+        specs |= {one.name: _spec(one, stack, [_called(specs[name]) for name in one.needs]) for one in ready}
         waiting = [one for one in waiting if one.name not in specs]
     return {one.name: specs[one.name] for one in services}
+
+
+def _called(spec: Spec) -> str:
+    """Return how others name what they need: of a single service whatever version runs, so that another one leaves them as they are."""
+    return spec.service if spec.single else spec.name
 
 
 def _stuck(waiting: Sequence[ServiceArgs], services: Sequence[ServiceArgs]) -> list[str]:

@@ -48,7 +48,8 @@ def _health(on: Scope, found: Mapping[str, Any]) -> list[dict[str, Any]]:
 def healthy(on: Scope, found: Mapping[str, Any]) -> Iterator[Check]:
     """Yield what is asked of the versions that were found, by service."""
     for version in map(Version.read, found.values()):
-        yield health(version, on.plan.target[version.service].health)
+        path = on.plan.target[version.service].health
+        yield from [health(version, path)] if path else []
         yield from on.args.well(version) if on.args.well else []
 
 

@@ -27,7 +27,7 @@ class Versions:
     def _deploy(self, spec: Spec) -> Deployed:
         """Declare a version, once, after those that it needs."""
         if spec.name not in self.deployed:
-            called = [self.on.plan.declared[name] for name in spec.needs]
+            called = [one for name in spec.needs if (one := self._called(name, spec))]
             self.deployed[spec.name] = deploy(
                 self.on.owner,
                 spec,
@@ -37,9 +37,21 @@ class Versions:
                 secrets=self.secrets.get(spec.service),
                 needs={one.service: self._deploy(one) for one in called},
                 frozen=spec.name not in self.on.plan.new,
+                turn=spec.single and spec.name == self._running(spec.service).name,
                 after=[self.after] if spec.name in self.on.plan.new else [],
             )
         return self.deployed[spec.name]
+
+    def _called(self, name: str, by: Spec) -> Spec | None:
+        """Return the version that another one needs; of a single service, which it names alone, the one of its own release."""
+        plan = self.on.plan
+        own, other = (plan.target, plan.live) if by.name in plan.new else (plan.live, plan.target)
+        return plan.declared.get(name) or own.get(name) or other.get(name)
+
+    def _running(self, service: str) -> Spec:
+        """Return the version of a single service that runs: this release's, or the live one of a service that it no longer has."""
+        plan = self.on.plan
+        return plan.target.get(service) or plan.live[service]
 
     @property
     def all(self) -> list[pulumi.Resource]:

@@ -10,6 +10,8 @@ from hashlib import sha256
 LONGEST = 63
 # What tells a stack's containers from others, whose each is, and on which port of the loopback it is published.
 STACK, NAME, PORT = "sluice.stack", "sluice.name", "sluice.port"
+# The service of which one version runs at a time.
+SINGLE = "sluice.single"
 # Every service listens on this port of its own: a container is alone with its ports.
 INNER = 8080
 # In the place of a path, before the name of a container of the engine here: its log, its main process.

@@ -17,11 +17,14 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 STARTSECS = 1
 # Pauses between starts grow by a second each: ten of them bridge a minute without the database.
 STARTRETRIES = 10
+# How the launcher of a version of a single service begins.
+SINGLE = "# one at a time"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
-    """How to start a program: `{port}` in an argument or a value of `env` becomes its port; `secrets` are variables too."""
+    """How to start a program: `{port}` in an argument or a value of `env` becomes its port; `secrets` are variables too; `single`: it is
+    one of several of which one at a time runs."""
 
     name: str
     argv: Sequence[str]
@@ -29,6 +32,7 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     grace: float = 10.0
+    single: bool = False
 
 
 def plain(root: str) -> str:
@@ -88,7 +92,7 @@ stdout_logfile_backups=3
 
 def launcher(launch: Launch, *, pidfile: str, secrets: str, port: int) -> str:
     """Build the shell script that writes the pidfile, sets the environment, and becomes the program."""
-    lines = ["umask 022", f"echo $$ > {shlex.quote(pidfile)} || exit 1"]
+    lines = [*([SINGLE] if launch.single else []), "umask 022", f"echo $$ > {shlex.quote(pidfile)} || exit 1"]
     if launch.secrets:
         lines.append(f". {shlex.quote(secrets)} || exit 1")
     lines += exports({key: filled(value, port) for key, value in launch.env.items()})

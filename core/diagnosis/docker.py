@@ -20,7 +20,8 @@ class Container:
     """A container as its engine has it. `name` is what it is to Sluice, `called` its name there; `status` running, restarting, exited,
     paused, created or dead, `since` (seconds since the epoch) it is so, with its `exit` code; `restarts` is how often the engine has
     started it again, `oom` whether the kernel has ended its last run for want of memory; `health` is what its image's own check says (""
-    without one), `limit` its memory in bytes (0: no limit), `port` the one of the loopback that it was given (0: none)."""
+    without one), `limit` its memory in bytes (0: no limit), `port` the one of the loopback that it was given (0: none); `single` the
+    service of which one version at a time runs."""
 
     name: str
     called: str
@@ -32,14 +33,18 @@ class Container:
     health: str = ""
     limit: int = 0
     port: int = 0
+    single: str = ""
 
 
-def container(one: Container, *, declared: bool, serves: bool, busy: bool, now: float) -> Finding:
-    """Judge a container; `declared`: state has it; `serves`: it has traffic, or the stack stands on it; `busy`: an update is at work."""
+def container(one: Container, *, declared: bool, serves: bool, busy: bool, now: float, rests: bool = False) -> Finding:
+    """Judge a container; `declared`: state has it; `serves`: it has traffic, or the stack stands on it; `busy`: an update is at work;
+    `rests`: of its service another version has its turn."""
     age = span(max(0, round(now - one.since)))
     if not declared and not busy:
         cause = "the update that made it was killed before state had it"
         return _bad(one, f"left over, {one.status}", cause, ["docker", "rm", "--force", one.called], State.WARNING, expected="not there")
+    if rests and one.status in ("created", "exited"):
+        return fine(AREA, _what(one), f"at rest: another version of '{one.single}' has its turn")
     worst = State.PROBLEM if serves else State.WARNING
     seen, cause, next = _trouble(one, age)
     if not seen:

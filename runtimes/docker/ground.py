@@ -103,9 +103,10 @@ class Ground:
         """Return the name of a container or volume."""
         return say.contained(self.stack, name)
 
-    def tags(self, name: str, port: int = 0) -> dict[str, str]:
+    def tags(self, name: str, port: int = 0, single: str = "") -> dict[str, str]:
         """Return the labels of a container."""
-        return {say.STACK: self.stack, say.NAME: name, **({say.PORT: str(port)} if port else {})}
+        more = {say.PORT: str(port) if port else "", say.SINGLE: single}
+        return {say.STACK: self.stack, say.NAME: name, **{label: value for label, value in more.items() if value}}
 
     @property
     def shared(self) -> list[str]:
@@ -133,10 +134,12 @@ class Ground:
         volumes: Mapping[str, Input[str]] | None = None,
         memory: int = 0,
         cpu: float = 0.0,
+        single: str = "",
         opts: ResourceOptions | None = None,
     ) -> pulumi_docker.Container:
         """Declare a container. `binds` are folders that it sees under the same name, `volumes` its volumes by where they are in it;
-        `memory` in bytes, `cpu` in cores, `grace` in seconds. It is published on the loopback alone, as `port`, when that is not 0."""
+        `memory` in bytes, `cpu` in cores, `grace` in seconds. It is published on the loopback alone, as `port`, when that is not 0.
+        `single` is the service of which one version at a time runs: all have its name on the network, and a `Turn` starts them."""
         import pulumi_docker as docker
 
         self.places |= {port: (self.called(name), inner)} if port else {}
@@ -156,11 +159,13 @@ class Ground:
             entrypoints=list(entry) or None,
             envs=_variables(env or {}, secrets or {}),
             ports=[docker.ContainerPortArgs(internal=inner, external=port, ip=LOOPBACK)] if port else None,
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=self.network.name)],
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(name=self.network.name, aliases=[self.called(single)] if single else None)
+            ],
             volumes=_mounts(binds, volumes or {}),
-            labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in self.tags(name, port).items()],
+            labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in self.tags(name, port, single).items()],
             **_limits(memory, cpu),
-            **_life(grace),
+            **_life(grace, starts=not single),
             opts=ResourceOptions.merge(opts, mine),
         )
 
@@ -183,14 +188,16 @@ def _limits(memory: int, cpu: float) -> dict[str, Any]:
     return {"memory": megabytes, "memory_swap": megabytes, "cpus": cores if cpu else None}
 
 
-def _life(grace: float) -> dict[str, Any]:
-    """Return how a container starts, is started again, and ends within `grace` seconds; its log does not fill the disk."""
+def _life(grace: float, *, starts: bool) -> dict[str, Any]:
+    """Return how a container starts, is started again, and ends within `grace` seconds; its log does not fill the disk. One that does not
+    start by itself waits for its turn."""
     seconds = max(1, math.ceil(grace))
     return {
         # A first process gets no default handling of signals, and reaps nobody.
         "init": True,
         "restart": "unless-stopped",
-        "must_run": True,
+        "must_run": starts,
+        **({} if starts else {"start": False}),
         # Without it a stop is a kill.
         "destroy_grace_seconds": seconds,
         "stop_timeout": seconds,

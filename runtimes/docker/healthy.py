@@ -37,10 +37,7 @@ class HealthyProvider(Provider):
         from sluice.core.errors import RuntimeFailed
         from sluice.systems import docker
 
-        state = docker.state(props["container"])
-        if state is None:
-            why = f"container '{props['container']}' is gone, and was not removed by Pulumi"
-            raise RuntimeFailed(f"{why}: run `pulumi refresh`, then `pulumi up`")
+        state = known(props["container"])
         if not state.runs:
             docker.start(props["container"])
         # The engine counts from 0 again for whoever is started by hand.
@@ -64,6 +61,18 @@ class HealthyProvider(Provider):
         from sluice.systems import docker
 
         docker.stop(props["container"], float(props["grace"]))
+
+
+def known(container: str) -> State:
+    """Return how a container is; RuntimeFailed for one that somebody has removed."""
+    from sluice.core.errors import RuntimeFailed
+    from sluice.systems import docker
+
+    state = docker.state(container)
+    if state is None:
+        why = f"container '{container}' is gone, and was not removed by Pulumi"
+        raise RuntimeFailed(f"{why}: run `pulumi refresh`, then `pulumi up`")
+    return state
 
 
 def _fault(props: Props, restarts: int) -> str:

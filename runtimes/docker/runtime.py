@@ -111,6 +111,10 @@ class Docker:
         """See the port."""
         return version.run(self.ground, spec, front, opts)
 
+    def turn(self, spec: Spec, running: Running, *, opts: ResourceOptions | None = None) -> Running:
+        """See the port."""
+        return version.turn(self.ground, spec, running, opts)
+
     def job(
         self,
         name: str,

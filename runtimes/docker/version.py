@@ -16,6 +16,7 @@ from sluice.runtimes.docker.artifact import Artifact
 from sluice.runtimes.docker.ground import LOOPBACK, Ground
 from sluice.runtimes.docker.healthy import Healthy
 from sluice.runtimes.docker.size import Size
+from sluice.runtimes.docker.turn import Turn
 from sluice.runtimes.port import Front, Running, Spec, Text
 from sluice.systems.process import CONTAINER
 
@@ -44,27 +45,39 @@ def run(ground: Ground, spec: Spec, front: Front | None, opts: ResourceOptions |
         binds=ground.shared,
         memory=spec.memory,
         cpu=spec.cpu,
+        single=spec.service if spec.single else "",
         opts=ResourceOptions.merge(opts, _waits(sized)),
     )
-    healthy = Healthy(
-        f"{spec.name}-healthy",
-        label=spec.name,
-        container=called,
-        identity=container.id,
-        known=_version(spec, called, port).wire(),
-        port=port,
-        health=spec.health,
-        secrets=spec.secrets,
-        ready=spec.ready,
-        grace=spec.grace,
-        opts=opts,
-    )
+    if spec.single:
+        return _resting(ground, spec, container)
+    known = _version(spec, called, port).wire()
+    more: dict[str, Any] = {"health": spec.health, "secrets": spec.secrets, "ready": spec.ready, "grace": spec.grace, "opts": opts}
+    healthy = Healthy(f"{spec.name}-healthy", label=spec.name, container=called, identity=container.id, known=known, port=port, **more)
     # Others call it on the stack's network.
     address = healthy.descriptor.apply(lambda _: f"http://{called}:{INNER}" if port else "")
     if not front or not port:
         return Running(resource=healthy, descriptor=healthy.descriptor, address=address)
-    known = door.known(ground, spec.name, front, port=INNER, after=[healthy], opts=opts)
-    return Running(resource=known, descriptor=Output.all(healthy.descriptor, known.id).apply(lambda both: both[0]), address=address)
+    told = door.known(ground, spec.name, front, port=INNER, after=[healthy], opts=opts)
+    return Running(resource=told, descriptor=Output.all(healthy.descriptor, told.id).apply(lambda both: both[0]), address=address)
+
+
+def _resting(ground: Ground, spec: Spec, container: pulumi_docker.Container) -> Running:
+    """Return a version of a single service, which does not run yet; whoever calls the service finds it by its own name."""
+    address = f"http://{ground.called(spec.service)}:{INNER}" if spec.health else ""
+    known = _version(spec, ground.called(spec.name), ground.port(spec.name) if spec.health else 0).wire()
+    made = container.id
+    return Running(resource=container, descriptor=made.apply(lambda _: known), address=made.apply(lambda _: address))
+
+
+def turn(ground: Ground, spec: Spec, running: Running, opts: ResourceOptions | None) -> Running:
+    """Declare that of a single service this version runs."""
+    called, port = ground.called(spec.name), ground.port(spec.name) if spec.health else 0
+    told = {"name": spec.name, "service": spec.service, "stack": ground.stack, "container": called, "port": port, "ask": []}
+    told |= {"health": spec.health, "ready": spec.ready, "grace": spec.grace, "known": _version(spec, called, port).wire()}
+    hidden: Any = Output.secret({**spec.secrets}) if spec.secrets else {}
+    made: Any = running.resource
+    one = Turn(f"{spec.service}-turn", spec=told, identity=made.id, secrets=hidden, opts=opts)
+    return Running(resource=one, descriptor=one.descriptor, address=running.address)
 
 
 def _size(ground: Ground, spec: Spec, image: pulumi_docker.RemoteImage, opts: ResourceOptions | None) -> Size:

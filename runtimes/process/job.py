@@ -85,7 +85,7 @@ def _failed(folder: Folder, launch: Launch, why: str, since: int) -> Exception:
     from sluice.core.errors import RuntimeFailed
     from sluice.runtimes.process.launch import quoted
 
-    return RuntimeFailed(f"job '{launch.name}' {why}; {quoted(folder, launch, since)}")
+    return RuntimeFailed(f"job '{launch.name}' {why}; {quoted(folder, launch.name, launch.secrets, since)}")
 
 
 class Job(Resource, module="process", name="Job"):

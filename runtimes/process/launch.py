@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sluice.core.commands import supervisord as say
@@ -55,22 +55,50 @@ def start(
             return port
         stranger = port and ports.accepts(port) and not process.listens(_pid(folder, launch.name), port)
         if not stranger or attempt == ATTEMPTS:
-            raise RuntimeFailed(f"'{launch.name}' did not start: {why}; {quoted(folder, launch, since)}")
+            raise RuntimeFailed(f"'{launch.name}' did not start: {why}; {quoted(folder, launch.name, launch.secrets, since)}")
         stop(folder, launch.name, launch.grace)
     raise AssertionError("the last attempt returns or raises")
 
 
 def _submit(folder: Folder, launch: Launch, port: int) -> None:
     """Write what supervisord and the launcher read, and start: one program at a time, since all are read again."""
+    with files.lock(folder.lock):
+        _write(folder, launch, port)
+        _add(folder, launch.name, launch.grace)
+
+
+def _write(folder: Folder, launch: Launch, port: int) -> None:
     pidfile, secrets = folder.pidfile(launch.name), folder.secrets(launch.name)
     text = say.launcher(launch, pidfile=str(pidfile), secrets=str(secrets), port=port)
-    conf = say.program(str(folder.root), launch.name, launch.grace)
+    if launch.secrets:
+        files.write(secrets, "\n".join(say.exports(launch.secrets)) + "\n", mode=0o600)
+    files.write(folder.launcher(launch.name), text, mode=0o600)
+
+
+def _add(folder: Folder, name: str, grace: float) -> None:
+    files.write(folder.conf(name), say.program(str(folder.root), name, grace))
+    Supervisord(folder.supervisor).add(name)
+
+
+def lay(folder: Folder, launch: Launch, *, listens: bool) -> int:
+    """Write all that a version of a single service is started by, and do not start it; return its port, which all versions of it have."""
+    service = launch.name.partition("@")[0]
+    port = (ports.known(folder).get(service) or ports.allocate(folder, service)) if listens else 0
     with files.lock(folder.lock):
-        if launch.secrets:
-            files.write(secrets, "\n".join(say.exports(launch.secrets)) + "\n", mode=0o600)
-        files.write(folder.launcher(launch.name), text, mode=0o600)
-        files.write(folder.conf(launch.name), conf)
-        Supervisord(folder.supervisor).add(launch.name)
+        _write(folder, launch, port)
+    return port
+
+
+def wake(folder: Folder, name: str, port: int, *, probe: Probe | None, ready: float, grace: float, secrets: Mapping[str, str]) -> None:
+    """Start what was laid down unless it runs, and wait until it is ready; RuntimeFailed as of `start`."""
+    since = _size(folder.log(name))
+    if _pid(folder, name) is None:
+        rest(folder, name, grace)
+        with files.lock(folder.lock):
+            _add(folder, name, grace)
+    why = fault(folder, name, port, probe, ready)
+    if why:
+        raise RuntimeFailed(f"'{name}' did not start: {why}; {quoted(folder, name, secrets, since)}")
 
 
 def fault(folder: Folder, name: str, port: int, probe: Probe | None, ready: float) -> str:
@@ -107,11 +135,11 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def quoted(folder: Folder, launch: Launch, since: int) -> str:
+def quoted(folder: Folder, name: str, secrets: Mapping[str, str], since: int) -> str:
     """Quote what a program has logged last, without its secrets, and say where the rest is."""
-    log = folder.log(launch.name)
+    log = folder.log(name)
     # Cleaned before the lines are joined: a secret may have several.
-    text = redact("\n".join(files.tail(log, LINES, since=since)), launch.secrets.values())
+    text = redact("\n".join(files.tail(log, LINES, since=since)), secrets.values())
     return f"its last log lines: {' | '.join(text.splitlines()) or 'none'}; all of them: '{log}'"
 
 
@@ -135,6 +163,13 @@ def answers(path: str) -> Probe:
 
 def stop(folder: Folder, name: str, grace: float) -> None:
     """Stop a program and forget its configuration; fine when it, or supervisord, is gone. Its log and its port are kept."""
+    rest(folder, name, grace)
+    for path in (folder.launcher(name), folder.secrets(name)):
+        path.unlink(missing_ok=True)
+
+
+def rest(folder: Folder, name: str, grace: float) -> None:
+    """Stop a program, which supervisord forgets; what it is started by stays."""
     left = process.tree(_pid(folder, name))
     folder.conf(name).unlink(missing_ok=True)
     try:
@@ -143,8 +178,7 @@ def stop(folder: Folder, name: str, grace: float) -> None:
         process.end(left, grace)
     # What a program has left behind has had its grace.
     process.end(left, 1.0)
-    for path in (folder.pidfile(name), folder.launcher(name), folder.secrets(name)):
-        path.unlink(missing_ok=True)
+    folder.pidfile(name).unlink(missing_ok=True)
 
 
 def forget(folder: Folder, name: str, grace: float) -> None:

@@ -37,6 +37,9 @@ class ProgramProvider(Provider):
         from sluice.runtimes.process import cluster, launch, ports
 
         folder, ready = Folder(Path(props["root"])), float(props["ready"])
+        if props.get("single"):
+            _fetch(folder, props)
+            return {"descriptor": _descriptor(folder, props, launch.lay(folder, _launch(folder, props), listens=bool(props["health"])))}
         probe = launch.answers(props["health"]) if props["health"] else None
         # What supervisord has just started again needs nothing but the time to become ready.
         again = olds and not changed(olds, props) and self.alive(olds)
@@ -49,7 +52,9 @@ class ProgramProvider(Provider):
         return {"descriptor": _descriptor(folder, props, port)}
 
     def alive(self, props: Props) -> bool:
-        """Say whether the version's main process runs."""
+        """Say whether the version's main process runs, or, where it is somebody else's turn, whether it could be started."""
+        if props.get("single"):
+            return Folder(Path(props["root"])).launcher(props["name"]).exists()
         return process.owner(Folder(Path(props["root"])).pidfile(props["name"])) is not None
 
     def stop(self, props: Props) -> None:
@@ -82,6 +87,7 @@ def _launch(folder: Folder, props: Props) -> Launch:
         env=own | props["env"],
         secrets=props["secrets"],
         grace=props["grace"],
+        single=bool(props.get("single")),
     )
 
 
@@ -130,7 +136,8 @@ class Program(Resource, module="process", name="Program"):
     `argv` and the values of `env` may hold `{port}`; PORT, VERSION and PGAPPNAME are set. `artifact` is the folder that runs, as
     a copy; `digest` its content, found here when not given. `health` "" means a worker that does not listen. `memory` (bytes) and
     `cpu` (cores) are what checks compare with; nothing enforces them. `ready` and `grace` are seconds. `front` is the proxy's
-    `split`, or {} for a version without a front door. The output `descriptor` is a core.version.Version.
+    `split`, or {} for a version without a front door. One of a `single` service is made ready, and a `Turn` starts it. The output
+    `descriptor` is a core.version.Version.
     """
 
     descriptor: Output[dict[str, Any]]
@@ -154,6 +161,7 @@ class Program(Resource, module="process", name="Program"):
         health: str = "/health",
         ready: float = READY,
         grace: float = GRACE,
+        single: bool = False,
         opts: ResourceOptions | None = None,
     ) -> None:
         source = Path(artifact).expanduser().absolute()
@@ -169,6 +177,7 @@ class Program(Resource, module="process", name="Program"):
             "health": health,
             "ready": ready,
             "grace": grace,
+            **({"single": True} if single else {}),
         }
         hidden: Any = Output.secret(dict(secrets)) if secrets else {}
         props = {"spec": _pack(fixed, root=root, front=front or {}, env=dict(env or {})), "secrets": hidden, "descriptor": None}

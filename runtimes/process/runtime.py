@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi import Output, Resource, ResourceOptions
@@ -19,6 +19,7 @@ from sluice.runtimes.process.postgres import CONNECTIONS, Postgres
 from sluice.runtimes.process.program import Program
 from sluice.runtimes.process.proxy import Proxy
 from sluice.runtimes.process.supervisor import Supervisor
+from sluice.runtimes.process.turn import Turn
 from sluice.systems.home import folder
 
 if TYPE_CHECKING:
@@ -104,6 +105,13 @@ class Process:
         split = front.split if front else None
         program = Program(spec.name, root=self.root, front=split, **{k: v for k, v in vars(spec).items() if k != "name"}, opts=opts)
         return Running(resource=program, descriptor=program.descriptor)
+
+    def turn(self, spec: Spec, running: Running, *, opts: ResourceOptions | None = None) -> Running:
+        """See the port."""
+        told = {"name": spec.name, "service": spec.service, "health": spec.health, "ready": spec.ready, "grace": spec.grace}
+        hidden: Any = Output.secret({**spec.secrets}) if spec.secrets else {}
+        one = Turn(f"{spec.service}-turn", root=self.root, known=running.descriptor, spec=told, secrets=hidden, opts=opts)
+        return Running(resource=one, descriptor=one.descriptor)
 
     def job(
         self,
