@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli import ends, journal, options, say
+from sluice.cli.closing import closing
 from sluice.cli.plan import make, orders, show
 from sluice.cli.rollback import attended, clear, confirm, left, run
 
@@ -122,6 +123,7 @@ def done(pulumi: Pulumi, begun: float) -> int:
         say.error(str(error))
         say.lines(f"the update has gone through, and what is live cannot be found out now: `sluice status --stack {pulumi.stack}`")
         return ends.LEFT
+    closing(seen, seen.configured)
     if seen.live and seen.live.id == seen.configured:
         say.lines(f"'{seen.configured}' is live and proven, after {time.monotonic() - begun:.1f} s{without(seen.live.skipped)}")
     else:
@@ -154,6 +156,7 @@ def after(pulumi: Pulumi, before: str | None, events: Sequence[str], severity: s
         say.error(str(error))
         say.lines("nothing is done by itself: how to go back cannot be found out now", *_way(pulumi))
         return ends.OPEN
+    closing(seen, seen.configured)
     show(seen, made, told)
     if why := waits(failure, made, before) or ("" if revert else "--no-rollback was said"):
         say.lines(f"nothing is done by itself: {why}", *_way(pulumi))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,11 +24,23 @@ LABELS = {
 
 Thresholds = Mapping[str, Threshold]
 
+WELL = " is well"
+
+
+def worded(label: str) -> str:
+    """Return a pattern for a label as a check has it in its name."""
+    return re.escape(label).replace(re.escape("{:g}"), "[0-9.]+")
+
+
+def common(name: str) -> bool:
+    """Say whether a check's name is one that every release gives, and no team's own."""
+    return name.endswith(WELL) or any(re.fullmatch(f".+: {worded(label)}", name) for label in LABELS.values())
+
 
 def health(version: Version, path: str) -> Check:
     """Ask a version on its own address whether it is well."""
     of = {"url": version.url + path}
-    return Check(name=f"{version.service} is well", ask="http.status", of=of, limit=Limit(is_="==", value=200), severity=Severity.P1)
+    return Check(name=f"{version.service}{WELL}", ask="http.status", of=of, limit=Limit(is_="==", value=200), severity=Severity.P1)
 
 
 def watches(thresholds: Thresholds, spec: Spec, version: Version, store: Mapping[str, Any] | None) -> list[Check]:

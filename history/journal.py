@@ -65,6 +65,7 @@ def known(seen: Stack) -> Known:
         rows=rows,
         approvals=_approvals(rollout),
         contacts=_contacts(rollout),
+        due=_due(seen),
         notes=[*_kept(seen), *apart, *wrong, *missing],
     )
 
@@ -122,6 +123,12 @@ def _rollout(seen: Stack) -> tuple[Rollout | None, list[str]]:
         return None, []
     found = draft(ROLLOUT, Rollout, data(seen.rollout))
     return (None, ["approvals and contacts are not known, as sluice:rollout is not valid"]) if found.problems else (found.value, [])
+
+
+def _due(seen: Stack) -> dict[str, list[tuple[str, datetime]]]:
+    told = seen.outputs.get("marks") or {}
+    due = [(str(one["name"]), datetime.fromisoformat(one["due_at"])) for one in told.get("due") or ()]
+    return {str(told["release"]): due} if due else {}
 
 
 def _approvals(rollout: Rollout | None) -> Sequence[Given]:

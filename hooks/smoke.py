@@ -51,9 +51,14 @@ class SmokeProvider(Hook):
             raise ConfigError(problems)
         clock = WatchedClock(Stop())
         journeys, begun = parse(props["journeys"]), clock.now()
-        # Each has a run of its own, so that what one leaves behind never meets another.
-        found = [walk(journey, world(props, clock, begun), lambda why: _retreat(props, why)) for journey in journeys]
-        return {"warnings": [warning for warnings in found for warning in warnings]}
+        rows, found = [], []
+        for journey in journeys:
+            at = clock.now()
+            # Each has a run of its own, so that what one leaves behind never meets another.
+            found += walk(journey, world(props, clock, begun), lambda why: _retreat(props, why))
+            rows.append(_row(journey, clock.now() - at))
+        _told(props, rows)
+        return {"warnings": found}
 
 
 class Smoke(Resource, module="sluice", name="Smoke"):
@@ -63,6 +68,21 @@ class Smoke(Resource, module="sluice", name="Smoke"):
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(SmokeProvider(), name, {**props, "warnings": None}, opts)
+
+
+def _row(journey: Journey, seconds: float) -> Props:
+    """Return what the journal keeps of a journey that was walked to its end."""
+    steps = len(journey.steps)
+    seen = f"{steps} step{'' if steps == 1 else 's'} in {seconds:.1f} s"
+    return {"check": journey.name, "outcome": "passed", "severity": "", "observed": seen, "expected": "every step as it is written"}
+
+
+def _told(props: Props, rows: list[Props]) -> None:
+    from sluice.core.journal import Happened
+    from sluice.hooks import journal
+
+    if rows:
+        journal.say(props, Happened.JUDGED, "", {"verdicts": rows})
 
 
 def world(props: Props, clock: Any, begun: float) -> World:

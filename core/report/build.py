@@ -9,6 +9,7 @@ from sluice.core.journal import Event, Happened
 from sluice.core.moment import Moment
 from sluice.core.record import Record
 from sluice.core.report.attempt import Attempt, End
+from sluice.core.report.criterion import criteria
 from sluice.core.report.incident import Chapter, Incident, Item, incident
 from sluice.core.report.lines import attempts
 from sluice.core.report.report import Asked, Came, Known, Migrated, Next, Report
@@ -33,7 +34,8 @@ def report(known: Known, release: str, now: datetime) -> Report:
     last = tries[-1]
     record = next((one for one in known.records if one.id == release), None)
     left = _left(known, release, last)
-    after = _next(known, release, last)
+    after, looks = _next(known, release, last), [one for one in made if one.marks and one is not last]
+    skipped = record.skipped if record else {}
     came = _came(known, release, last, left)
     return Report(
         stack=known.stack,
@@ -41,7 +43,7 @@ def report(known: Known, release: str, now: datetime) -> Report:
         version=release.rpartition("-")[0],
         kind=record.kind if record else _kind(known, release),
         came=came,
-        line=_line(known, release, came, last, left) + without(record.skipped if record else {}),
+        line=_line(known, release, came, last, left) + without(skipped),
         who=last.actor.text,
         job=last.actor.job,
         git=last.actor.git,
@@ -50,14 +52,15 @@ def report(known: Known, release: str, now: datetime) -> Report:
         before=_before(known, release, last),
         services={name: built.name for name, built in record.services.items()} if record else _services(last),
         approvals=[one for one in known.approvals if one.release == release],
-        skipped=record.skipped if record else {},
+        skipped=skipped,
         attempts=tries,
-        marks=[one for one in made if one.marks and one is not last],
+        marks=looks,
         backups=_backups(events, record),
         migrations=_migrations(known, release),
         asked=_asked(known, release),
         next=after,
         incident=_incident(known, last, left, came),
+        criteria=criteria(last, skipped, looks, known.due.get(release, ())),
         after=_after(last, came, made) if last.end is End.PROVEN else [],
         log=[event for event in events if event.event is not Happened.LOOKED],
         notes=[*known.notes, *_torn(known.skipped)],

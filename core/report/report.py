@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime
@@ -14,6 +15,7 @@ from sluice.core.journal import Event
 from sluice.core.migration.row import Row
 from sluice.core.record import Record
 from sluice.core.report.attempt import Attempt
+from sluice.core.report.criterion import Criterion
 from sluice.core.report.incident import Chapter, Incident
 from sluice.core.settings.approval import Given
 from sluice.core.update import Update
@@ -23,7 +25,7 @@ from sluice.core.value import Value
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """What is known of a stack. `events` in the order of the journal, `skipped` its lines that say nothing; `updates` and `records`
-    newest first; `rows` by database; `notes` what could not be found out."""
+    newest first; `rows` by database; `due`, by release, the marks to come; `notes` what could not be found out."""
 
     stack: str
     events: Sequence[Event]
@@ -33,6 +35,7 @@ class Known:
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     approvals: Sequence[Given] = ()
     contacts: Sequence[Contact] = ()
+    due: Mapping[str, Sequence[tuple[str, datetime]]] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
 
@@ -107,6 +110,7 @@ class Report(Value):
     asked: list[Asked] = []
     next: Next | None = None
     incident: Incident | None = None
+    criteria: list[Criterion] = []
     after: list[Chapter] = []
     log: list[Event] = []
     notes: list[str] = []

@@ -11,7 +11,7 @@ from sluice.core.errors import GONE, TOLD
 from sluice.core.rollback.database import Action
 from sluice.core.rollback.plan import Plan
 from sluice.core.rollback.symptom import Severity, Symptom, Trouble
-from sluice.core.thresholds import LABELS
+from sluice.core.thresholds import LABELS, worded
 from sluice.core.value import Value
 
 # How the engine marks colours in what it says.
@@ -129,14 +129,10 @@ def _told(text: str) -> dict[str, str]:
 
 def _seen(text: str) -> Trouble:
     """Return which row a canary's sentence belongs to: its checks have names."""
-    said = {name for name, label in LABELS.items() if re.search(rf": {_worded(label)}[ :]", text)}
+    said = {name for name, label in LABELS.items() if re.search(rf": {worded(label)}[ :]", text)}
     if said & {*ERRORS}:
         return Trouble.ERRORS
     return Trouble.PERFORMANCE if said & {*SLOW} else Trouble.HEALTH
-
-
-def _worded(label: str) -> str:
-    return re.escape(label).replace(re.escape("{:g}"), "[0-9.]+")
 
 
 def waits(failure: Failure | None, plan: Plan, live: str | None) -> str:
