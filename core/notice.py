@@ -51,7 +51,12 @@ def discord(text: str, fields: Mapping[str, str]) -> Payload:
     return payload
 
 
-BUILD: Mapping[str, Callable[[str, Mapping[str, str]], Payload]] = {"slack": slack, "discord": discord}
+def plain(text: str, fields: Mapping[str, str]) -> Payload:
+    """Build the payload of whatever takes JSON."""
+    return {"text": text, "fields": dict(fields)}
+
+
+BUILD: Mapping[str, Callable[[str, Mapping[str, str]], Payload]] = {"slack": slack, "discord": discord, "json": plain}
 
 
 def payload(kind: str, text: str, fields: Mapping[str, str]) -> Payload:

@@ -71,12 +71,18 @@ def _told(text: str, props: Props) -> list[str]:
         return []
     from sluice.systems import webhook
 
-    missed = webhook.tell(props["notify"], text, _fields(props))
+    missed = webhook.tell(props["notify"], text, _fields(props), source=journal.source(props))
     return [*missed, *journal.told(props, text, missed)]
 
 
 def _fields(props: Props) -> dict[str, str]:
-    fields = {"release": props.get("release"), "moment": props.get("moment"), "next": _people(props)}
+    fields = {
+        "release": props.get("release"),
+        "state": "failed",
+        "stack": journal.stack(props),
+        "moment": props.get("moment"),
+        "next": _people(props),
+    }
     return {name: str(value) for name, value in fields.items() if value}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sluice.core.check import Check
-    from sluice.core.journal import Happened
+    from sluice.core.journal import Happened, Source
     from sluice.core.tape import Write
     from sluice.core.verdict import Verdict
 
@@ -41,6 +41,21 @@ def _write(props: Props, said: Mapping[str, Any], at: float | None) -> None:
 
     about = {"release": props["release"], "moment": moment(props)}
     journal.write(Source.parse(props["journal"]), {**about, **said}, journal.secrets(props), at=at)
+
+
+def source(props: Props) -> Source | None:
+    """Return where an update is written down; None where it is not."""
+    if not props.get("journal"):
+        return None
+    from sluice.core.journal import Source
+
+    return Source.parse(props["journal"])
+
+
+def stack(props: Props) -> str:
+    """Return the stack that an update is of, as far as it is written down."""
+    found = source(props)
+    return found.stack if found else ""
 
 
 def moment(props: Props) -> str:

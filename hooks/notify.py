@@ -12,7 +12,7 @@ from sluice.hooks.base import Hook, Props
 
 
 class NotifyProvider(Hook):
-    """Posts `text`, with `fields`, to every webhook in `notify` (`kind` slack or discord, `url` a reference to a secret).
+    """Tells `text`, with `fields`, to everybody in `notify` (core.settings.people.Webhook).
 
     Output: `warnings`, one for each webhook that could not be told.
     """
@@ -28,7 +28,7 @@ def _tell(props: Props) -> list[str]:
     from sluice.systems import webhook
 
     try:
-        missed = webhook.tell(props.get("notify") or [], props["text"], props.get("fields") or {})
+        missed = webhook.tell(props.get("notify") or [], props["text"], props.get("fields") or {}, source=journal.source(props))
     except Exception as error:
         return [locate(error)]
     # A message is part of no step, and the moment for them is the record.

@@ -536,6 +536,8 @@ def test_notice(shop: Shop, world: World):
     release = shop.release(shop.stack("2"))
     assert world["shop-announcement"].inputs["text"] == f"{release.plan.release} begins on production"
     assert "shop-preflight" in after(world, "shop-announcement")
+    states = [world[f"shop-{role}"].inputs["fields"]["state"] for role in ("announcement", "notice")]
+    assert (states, world["shop-notice"].inputs["fields"]["stack"]) == (["begun", "proven"], "production")
     assert world["shop-notice"].inputs["text"] == f"{release.plan.release} is live and proven on production"
 
 

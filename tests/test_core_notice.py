@@ -48,5 +48,5 @@ def test_limits():
 
 def test_unknown():
     """An unknown kind is refused with the known ones."""
-    with pytest.raises(ValueError, match=r"^unknown kind of webhook 'teams': known are slack, discord$"):
+    with pytest.raises(ValueError, match=r"^unknown kind of webhook 'teams': known are slack, discord, json$"):
         payload("teams", "hello", {})

@@ -101,6 +101,7 @@ def test_notify(web: Web, monkeypatch: pytest.MonkeyPatch):
     assert told["content"] == "GateFailed: status 503 != 200"
     assert [(field["name"], field["value"]) for field in told["embeds"][0]["fields"]] == [
         ("release", "r1"),
+        ("state", "failed"),
         ("moment", "health"),
         ("next", "Ada (ada@example.org)"),
     ]

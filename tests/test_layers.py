@@ -25,7 +25,19 @@ LAYERS = {
 # none: hooks/stop.py asks its own process who started it, and answers the engine in the engine's own words.
 PACKAGES = {
     "core": {"pydantic", "pglast"},
-    "systems": {"pydantic", "httpx", "psycopg", "psutil", "jsonpath_ng", "yaml", "alembic", "sqlalchemy", "jinja2", "markupsafe"},
+    "systems": {
+        "pydantic",
+        "httpx",
+        "psycopg",
+        "psutil",
+        "jsonpath_ng",
+        "yaml",
+        "alembic",
+        "sqlalchemy",
+        "jinja2",
+        "markupsafe",
+        "prometheus_client",
+    },
     "hooks": {"pydantic", "pulumi", "psutil", "google"},
     "runtimes": {"pulumi", "pulumi_docker", "pulumi_command"},
     "components": {"pulumi"},

@@ -35,7 +35,7 @@ def notice(on: Scope, doors: Doors, after: pulumi.Resource) -> Notify:
     """Tell people so, or where the release is held."""
     proven = proves(on.plan.release, pulumi.get_stack(), on.plan.skipped)
     text = doors.held.apply(said) if on.plan.holds else proven
-    return Notify(f"{on.name}-notice", {**on.own, "text": text}, on.below(after))
+    return Notify(f"{on.name}-notice", {**on.own, "text": text, "fields": on.named("held" if on.plan.holds else "proven")}, on.below(after))
 
 
 def due(on: Scope) -> list[str]:

@@ -77,6 +77,10 @@ class Scope:
         """Return where steps that run write down what happens; those of a settled release do not run, and are not told."""
         return {"journal": facts.source(self.runtime.journal).text}
 
+    def named(self, state: str) -> dict[str, str]:
+        """Return what a notice says beside its text."""
+        return {"release": self.plan.release, "stack": pulumi.get_stack(), "state": state}
+
     def below(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         """Return a part's options: below the release, and after those."""
         return self.owner.below(*after)

@@ -36,7 +36,7 @@ def preflight(on: Scope, found: Sequence[Fact], data: Data) -> Preflight:
 
 def announce(on: Scope, after: pulumi.Resource) -> None:
     """Tell people that the release begins."""
-    said = {"text": notice.begins(on.plan.release, pulumi.get_stack(), on.plan.skipped)}
+    said = {"fields": on.named("begun"), "text": notice.begins(on.plan.release, pulumi.get_stack(), on.plan.skipped)}
     Notify(f"{on.name}-announcement", {**on.own, **said}, on.below(after))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -28,5 +28,22 @@ class Escalation(Value):
 class Webhook(Value):
     """Where notices go."""
 
-    kind: Literal["slack", "discord"] = Field(description="whose shape a notice has")
-    url: Reference = Field(description="where its URL is on the machine that deploys: `env:NAME` or `file:/path`; whoever has it can post")
+    kind: Literal["slack", "discord", "json", "email", "pushgateway"] = Field(
+        description="whose shape a notice has: a chat's, plain JSON, a mail, or figures for Prometheus"
+    )
+    url: Reference = Field(
+        description="where its URL is on the machine that deploys: `env:NAME` or `file:/path`; whoever has it can post. "
+        "email: `smtp://user:password@host:587`, or `smtps://`; pushgateway: `host:9091`, or a URL"
+    )
+    to: list[Text] = Field(default=[], description="email: who gets it")
+    sender: Text | None = Field(default=None, description="email: who it is from")
+    token: Reference | None = Field(default=None, description="json: where the token is that is sent along (`Authorization: Bearer`)")
+    body: Text | None = Field(
+        default=None,
+        description="json: what is posted, as JSON with `${text}`, `${release}`, `${stack}`, `${state}`, `${moment}` and `${next}` in its "
+        "texts; default: `text` and `fields`",
+    )
+
+    def wire(self) -> dict[str, Any]:
+        """Return it without what its kind does not have."""
+        return {name: value for name, value in super().wire().items() if value != []}

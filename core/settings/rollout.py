@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -133,7 +133,7 @@ class Rollout(Value):
         return self.checks.table
 
     @property
-    def webhooks(self) -> list[dict[str, str]]:
+    def webhooks(self) -> list[dict[str, Any]]:
         """Return where notices go, as hooks take it."""
         return [hook.wire() for hook in self.notify]
 

@@ -10,12 +10,17 @@ from itertools import zip_longest
 
 from sluice.core.backup.format import PLAIN, Format
 from sluice.core.settings import duration
+from sluice.core.settings.body import unfit
 from sluice.core.settings.problem import Problem, nearest
 from sluice.core.settings.release import Release
 from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.step import Step
 from sluice.core.settings.tree import RELEASE, ROLLOUT, path
 from sluice.core.settings.window import DAY
+
+# What a kind of notice may have beside its URL, and what it must have.
+OWN = {"email": ("to", "sender"), "json": ("token", "body")}
+NEEDED = {"email": ("to", "sender")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +284,21 @@ def _twice(root: str, name: str, what: str, nonces: Sequence[str], of: Sequence[
         if first != number:
             text = f"'{nonce}' is also the nonce of {name}[{first}]: each {what} needs its own"
             yield Problem(f"{root}.{name}[{number}].nonce", text)
+
+
+@rule(f"{ROLLOUT}.notify")
+def posted(case: Case) -> Iterator[Problem]:
+    """A notice has what its kind needs, and nothing of another kind."""
+    for number, hook in enumerate(case.rollout.notify):
+        where, own = f"{ROLLOUT}.notify[{number}]", OWN.get(hook.kind, ())
+        for name in ("to", "sender", "token", "body"):
+            if name not in own and getattr(hook, name):
+                yield Problem(f"{where}.{name}", f"means nothing to '{hook.kind}': remove it")
+        for name in NEEDED.get(hook.kind, ()):
+            if not getattr(hook, name):
+                yield Problem(f"{where}.{name}", f"is missing: '{hook.kind}' needs it")
+        if hook.body and (why := unfit(hook.body)):
+            yield Problem(f"{where}.body", why)
 
 
 @rule(f"{ROLLOUT}.contacts", f"{ROLLOUT}.escalation")
