@@ -79,9 +79,10 @@ class At:
     @property
     def pulumi(self) -> Pulumi:
         """Return the CLI for it."""
+        from sluice.cli.job import chosen
         from sluice.history.pulumi import find
 
-        return find(self.cwd.resolve(), self.stack)
+        return find(self.cwd.resolve(), self.stack or chosen(self.cwd.resolve()))
 
     def look(self) -> Stack:
         """Return it as it is now."""

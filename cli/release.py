@@ -60,6 +60,7 @@ def release(
     """
     import time
 
+    from sluice.cli.job import unheard
     from sluice.cli.rehearse import preview, rehearse
     from sluice.core.errors import Refused
     from sluice.core.rollback.symptom import read
@@ -71,6 +72,7 @@ def release(
         raise Refused(["--dry-run is the preview, and --skip-preview leaves it out: say one of them"])
     words, skips = settings(version, kind, schema), [what for what, on in (("backup", skip_backup), ("tests", skip_tests)) if on]
     pulumi, why = at.pulumi, f"release {version}{message and f': {message}'}"
+    unheard(pulumi)
     if dry_run:
         raise typer.Exit(rehearse(pulumi, ahead(pulumi, words, why, skips)))
     with turn(pulumi):

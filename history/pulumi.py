@@ -84,6 +84,10 @@ class Pulumi:
         found: dict[str, Any] = document.get("config") or {}
         return found
 
+    def known(self) -> set[str]:
+        """Return the names of the program's stacks."""
+        return {str(one["name"]) for one in json.loads(_run(["pulumi", "stack", "ls", "--json"], self.folder, self.limit))}
+
     def version(self) -> str:
         """Return the CLI's version."""
         return _run(["pulumi", "version"], self.folder, self.limit).strip()
