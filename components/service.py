@@ -148,6 +148,9 @@ class Service(Component):
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        if spec.single:
+            why = "runs one version at a time (single), and only a Release knows whose turn it is: declare it in one"
+            raise pulumi.RunError(f"service '{spec.service}': {why}")
         super().__init__(spec.name, {}, opts)
         more: dict[str, Any] = {"front": front, "database": database, "secrets": secrets, "frozen": frozen, "after": after}
         self.descriptor = deploy(self, spec, runtime=runtime, **more).running.descriptor

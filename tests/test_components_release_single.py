@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pulumi
 import pytest
 
-from sluice.components import ServiceArgs
+from sluice.components import Service, ServiceArgs
 from sluice.core.record import Record
-from tests.fixtures.mock import Asked, World
+from tests.fixtures.mock import Asked, Runtime, World
 from tests.test_components_release import Shop, app, shop
 
 __all__ = ["app", "shop"]
@@ -66,6 +67,23 @@ def test_gone(single: Single, world: World):
     single.services, single.needs = {"web"}, {}
     single.release(single.stack("2", proven=proven))
     assert world["letters-turn"].inputs["version"] == single.name("letters", "1")
+
+
+def test_left(single: Single, world: World):
+    """Of a service that only the warm release has nobody has the turn: what runs of it runs until that goes."""
+    proven = [single.record("1")]
+    single.services, single.needs = {"web"}, {}
+    single.release(single.stack("2", proven=[single.record("2"), *proven]))
+    assert of(world, single.name("letters", "1")).ignored == ["*"]
+    assert "letters-turn" not in world.names
+
+
+def test_alone(single: Single):
+    """A version that is declared without a release has no turn, and is refused."""
+    with pytest.raises(pulumi.RunError) as error:
+        Service(single.service("letters").spec("1"), runtime=Runtime())
+    why = "runs one version at a time (single), and only a Release knows whose turn it is: declare it in one"
+    assert str(error.value) == f"service 'letters': {why}"
 
 
 def test_not_touched(single: Single, world: World):

@@ -37,7 +37,7 @@ class Versions:
                 secrets=self.secrets.get(spec.service),
                 needs={one.service: self._deploy(one) for one in called},
                 frozen=spec.name not in self.on.plan.new,
-                turn=spec.single and spec.name == self._running(spec.service).name,
+                turn=spec.single and spec.name == self._turn(spec.service),
                 after=[self.after] if spec.name in self.on.plan.new else [],
             )
         return self.deployed[spec.name]
@@ -48,10 +48,10 @@ class Versions:
         own, other = (plan.target, plan.live) if by.name in plan.new else (plan.live, plan.target)
         return plan.declared.get(name) or own.get(name) or other.get(name)
 
-    def _running(self, service: str) -> Spec:
-        """Return the version of a single service that runs: this release's, or the live one of a service that it no longer has."""
-        plan = self.on.plan
-        return plan.target.get(service) or plan.live[service]
+    def _turn(self, service: str) -> str:
+        """Return the version of a single service whose turn it is: this release's, or the live one of a service that it no longer has."""
+        found = self.on.plan.target.get(service) or self.on.plan.live.get(service)
+        return found.name if found else ""
 
     @property
     def all(self) -> list[pulumi.Resource]:
