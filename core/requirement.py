@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field
 
 from sluice.core.value import Value
@@ -27,8 +29,15 @@ class Requirement(Value):
     images: dict[str, int] = {}
 
     def on(self, place: Requirement) -> Requirement:
-        """Return it with what the place requires where all of it will run: an engine, and images of a size."""
-        return self.model_copy(update={"engine": place.engine or self.engine, "images": {**self.images, **place.images}})
+        """Return it with what the place requires where all of it will run: of engines the newer, and images of a size."""
+        engine = max(self.engine, place.engine, key=numbers)
+        return self.model_copy(update={"engine": engine, "images": {**self.images, **place.images}})
+
+
+def numbers(version: str) -> list[int]:
+    """Read `20.10.24+dfsg1` as its three numbers, by which versions compare: as texts, 9 would be newer than 20."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    return [int(part) for part in found[0].split(".")] if found else []
 
 
 class Fact(Value):

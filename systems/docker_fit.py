@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 
 from sluice.core.errors import RuntimeFailed, Unreachable
+from sluice.core.requirement import numbers
 from sluice.core.settings import size
 from sluice.systems import docker
 
@@ -28,15 +28,9 @@ def lacks(engine: str, images: Mapping[str, int]) -> list[str]:
 def older(least: str) -> str:
     """Return why the engine is too old; "" when it is not."""
     found = docker.ask(["version", "--format", "{{.Server.Version}}"]).strip()
-    if _numbers(found) >= _numbers(least):
+    if numbers(found) >= numbers(least):
         return ""
     return f"the Docker engine at {docker.host()} is {found}, and {least} or newer is needed: upgrade it (docs.docker.com/engine/install)"
-
-
-def _numbers(version: str) -> list[int]:
-    """Read `20.10.24+dfsg1` as its three numbers: as texts, 9 would be newer than 20."""
-    found = re.match(r"\d+(\.\d+)*", version)
-    return [int(part) for part in found[0].split(".")] if found else []
 
 
 def oversize(image: str, most: int) -> str:

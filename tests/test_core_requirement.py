@@ -44,3 +44,11 @@ def test_on():
     assert team.on(Requirement()) == team
     placed = team.on(Requirement(engine="20.10", images={"b": 3}))
     assert placed == Requirement(variables=["TOKEN"], engine="20.10", images={"a": 1, "b": 3})
+
+
+@pytest.mark.parametrize(
+    ("team", "place", "wanted"), [("", "20.10", "20.10"), ("28", "20.10", "28"), ("9.1", "20.10", "20.10"), ("20.10.5", "20.10", "20.10.5")]
+)
+def test_engine(team: str, place: str, wanted: str):
+    """Of two wishes for an engine the newer one holds, by numbers."""
+    assert Requirement(engine=team).on(Requirement(engine=place)).engine == wanted

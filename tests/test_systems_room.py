@@ -9,9 +9,12 @@ import pytest
 
 from sluice.core.backup.format import Compression
 from sluice.core.backup.room import Room
+from sluice.core.clock import SystemClock
 from sluice.core.database import Database
+from sluice.core.questions import Preflight
 from sluice.core.store import Store
-from sluice.systems import able
+from sluice.core.verdict import Outcome
+from sluice.systems import able, gates
 from sluice.systems.room import short, tight
 from tests.fixtures.postgres import Postgres
 from tests.fixtures.store import connect, named
@@ -56,6 +59,9 @@ def test_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (why,) = able.refusals(given, "pending", place=room)
     assert why.startswith(f"'{tmp_path}/backups' has 0 MiB free, ")
     assert able.refusals(given, "pending") == []
+    # As `sluice check preflight` asks it.
+    asked = Preflight(databases=given, room=room)
+    assert [one.text for one in gates.preflight(asked, SystemClock()) if one.outcome is Outcome.FAILED] == [why]
     settled = [one.model_copy(update={"target": ""}) for one in given]
     assert able.refusals(settled, "pending", place=room) == []
     assert able.refusals(settled, "always", place=room) == [why]

@@ -69,7 +69,7 @@ def _preflight(on: Scope, data: Data, known: Known) -> Preflight:
         requirements=on.args.requirements.on(on.placed),
         databases=databases,
         when=on.rollout.backup.when,
-        room=data.placed(known.folder) if databases else None,
+        room=data.placed(known.folder) if databases and known.folder else None,
     )
 
 
