@@ -85,13 +85,16 @@ def test_lease(front: Front, split: RemoteSplit):
 def test_webhooks(front: Front, split: RemoteSplit, tmp_path: Path):
     """A keeper there is told whom to tell by a file beside it that is for its user alone; what is no secret here is none there either."""
     (tmp_path / "hook").write_text("https://hooks.example.org/s3cret\n")
-    notify = [{"kind": "slack", "url": f"file:{tmp_path}/hook"}, {"kind": "discord", "url": "env:NOBODY_SET_THIS"}]
+    (tmp_path / "token").write_text("t0ken")
+    url = f"file:{tmp_path}/hook"
+    notify = [{"kind": "json", "url": url, "token": f"file:{tmp_path}/token"}, {"kind": "discord", "url": "env:NOBODY_SET_THIS"}]
     lease = Lease(release="r1", owner=split.owner, heartbeat=4, rollout={"routes": [ROUTE.wire()]}, notify=notify)
     split.take("r1", [ROUTE], lease=lease)
     there = split.seen().lease
     assert there
-    assert [one["url"] for one in there.notify] == [f"file:{front.folder}/webhook-{number}" for number in (0, 1)]
-    file = front.folder / "webhook-0"
+    assert [one["url"] for one in there.notify] == [f"file:{front.folder}/webhook-{number}-url" for number in (0, 1)]
+    assert (resolve(there.notify[0]["token"]).reveal(), there.notify[1].keys()) == ("t0ken", {"kind", "url"})
+    file = front.folder / "webhook-0-url"
     assert (resolve(there.notify[0]["url"]).reveal(), file.stat().st_mode & 0o777) == ("https://hooks.example.org/s3cret", 0o600)
     with pytest.raises(Unreachable):
         resolve(there.notify[1]["url"])

@@ -34,6 +34,8 @@ ANSWER, START = 20.0, 60.0
 BLOCK = 65536
 # What the keeper there writes, in the splitter's folder: it does not see the stack's own journal.
 JOURNAL = "journal.jsonl"
+# What in a webhook says where a secret is (core.settings.people.Webhook).
+REFERENCES = ("url", "token")
 
 Json = dict[str, Any]
 
@@ -195,8 +197,10 @@ def _there(lease: Lease, folder: str) -> Json:
     config refers to, which nobody else there may read."""
     from sluice.core.journal import Source
 
-    hidden = {f"webhook-{number}": _secret(hook["url"]) for number, hook in enumerate(lease.notify)}
-    notify = [{**hook, "url": f"file:{folder}/{name}"} for hook, name in zip(lease.notify, hidden, strict=True)]
+    files = [{key: f"webhook-{number}-{key}" for key in REFERENCES if key in hook} for number, hook in enumerate(lease.notify)]
+    both = list(zip(lease.notify, files, strict=True))
+    hidden = {name: _secret(hook[key]) for hook, named in both for key, name in named.items()}
+    notify = [{**hook, **{key: f"file:{folder}/{name}" for key, name in named.items()}} for hook, named in both]
     source = Source.parse(lease.journal).model_copy(update={"path": f"{folder}/{JOURNAL}"}).text if lease.journal else ""
     return {"lease": lease.model_copy(update={"notify": notify, "journal": source}).wire(), "hidden": hidden}
 
