@@ -82,6 +82,15 @@ def test_lease(front: Front, split: RemoteSplit):
 
 
 @pytest.mark.embedded
+def test_a_late_answer(front: Front, split: RemoteSplit):
+    """A keeper that gives signs is at work, however long the question was on its way, and whatever the clock here says."""
+    file.say(front.folder, {"judges": "somebody"})
+    assert split.kept(time.time() - 1000)
+    assert split.kept(0.0, "somebody")
+    assert not split.kept(time.time(), "another")
+
+
+@pytest.mark.embedded
 def test_webhooks(front: Front, split: RemoteSplit, tmp_path: Path):
     """A keeper there is told whom to tell by a file beside it that is for its user alone; what is no secret here is none there either."""
     (tmp_path / "hook").write_text("https://hooks.example.org/s3cret\n")

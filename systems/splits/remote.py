@@ -166,9 +166,10 @@ class RemoteSplit:
         self._ask("drop")
 
     def kept(self, now: float, owner: str | None = None) -> bool:
-        """See the port. A keeper that nobody reaches is at work for nobody."""
+        """See the port. A keeper that nobody reaches is at work for nobody. It is asked by the clock there, which its signs are of, and at
+        the moment of the answer: the question may have waited for a program to start."""
         try:
-            return bool(self._ask("kept", now=now, judges=owner))
+            return bool(self._ask("kept", judges=owner))
         except Unreachable:
             return False
 

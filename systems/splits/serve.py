@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -104,7 +105,7 @@ CALLS: dict[str, Callable[[Split, Json, Json], Any]] = {
     "hold": _hold,
     "beat": lambda split, asked, told: split.beat(asked["at"]),
     "drop": lambda split, asked, told: split.drop(),
-    "kept": lambda split, asked, told: split.kept(asked["now"], asked["judges"]),
+    "kept": lambda split, asked, told: split.kept(time.time(), asked["judges"]),
     "confirm": _confirm,
     "figures": _figures,
     "lines": _lines,
