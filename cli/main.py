@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from sluice.cli import abort, backup, check, doctor, history, plan, promote, release, repair, report, rollback, say, status
+from sluice.cli import abort, announce, backup, check, doctor, history, plan, promote, release, repair, report, rollback, say, status
 from sluice.core.errors import SluiceError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ class Verb(TyperCommand):
 # Docstrings say more than a line of the list has room for.
 VERBS = {
     release.release: "Bring out a version, and go back where that fails.",
+    announce.announce: "Write what users are told before a release.",
     promote.promote: "Let a release go on that is held on its way.",
     status.status: "Show what is live, and where the traffic is.",
     history.history: "Show every update, and what it proved.",

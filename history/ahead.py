@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from sluice.core.errors import Refused
 from sluice.core.record import Record
-from sluice.core.rollback.block import data, release_id
+from sluice.core.rollback.block import data
 from sluice.core.settings.parse import draft
 from sluice.core.settings.permission import leave, production
+from sluice.core.settings.release import Release
 from sluice.core.settings.rollout import Rollout
 from sluice.core.settings.tree import RELEASE, ROLLOUT
 from sluice.core.update import proven
@@ -24,10 +25,11 @@ FLAGS = {"backup": "--skip-backup", "tests": "--skip-tests"}
 
 @dataclass(frozen=True)
 class Ahead:
-    """A release that is to come: its `id`, the stack's rollout, what it goes without, each with who lets it, and its commands, of which the
-    first one writes all of its config at once."""
+    """A release that is to come: its `id` and `kind`, the stack's rollout, what it goes without, each with who lets it, and its commands:
+    the first one writes all of its config at once."""
 
     id: str
+    kind: str
     rollout: Rollout
     skipped: Mapping[str, str]
     orders: Orders = field(repr=False)
@@ -45,7 +47,8 @@ def ahead(pulumi: Pulumi, words: Sequence[str], message: str, skips: Sequence[st
     """
     with pulumi.changed(_set(pulumi, words)) as file:
         block, text = pulumi.configs(RELEASE, ROLLOUT, file=file)
-    id = release_id(block or "null") or ""
+    release = draft(RELEASE, Release, data(block or "null")).value
+    id = release.id
     rollout = draft(ROLLOUT, Rollout, data(text) if text else {}).value
     _production(pulumi, rollout, skips)
     spent = nonces(pulumi)
@@ -58,7 +61,7 @@ def ahead(pulumi: Pulumi, words: Sequence[str], message: str, skips: Sequence[st
     used |= {one["nonce"] for one in given}
     after = [pulumi.argv("config", "rm", *rest) for rest in there.having({orders.PERMISSIONS: given}).cleared(used)]
     told = Orders(before=[_set(pulumi, [*words, *added])], up=pulumi.argv(*UP, "--message", message), after=after, used=used)
-    return Ahead(id, rollout, {**known.skipped, **dict.fromkeys(missing, actor.user())}, told)
+    return Ahead(id, release.kind, rollout, {**known.skipped, **dict.fromkeys(missing, actor.user())}, told)
 
 
 def nonces(pulumi: Pulumi) -> set[str]:

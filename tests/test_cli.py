@@ -13,7 +13,9 @@ import pytest
 from sluice.cli import main, status
 from tests.fixtures.sluice import SLUICE
 
-VERBS = ("release", "promote", "status", "history", "plan", "rollback", "repair", "abort", "doctor", "check", "backup", "report")
+VERBS = (
+    "release", "announce", "promote", "status", "history", "plan", "rollback", "repair", "abort", "doctor", "check", "backup", "report",
+)  # fmt: skip
 HEAVY = ("pulumi", "pydantic", "rich", "yaml", "psycopg", "httpx")
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 

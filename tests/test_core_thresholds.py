@@ -5,7 +5,7 @@ from __future__ import annotations
 from sluice.core.check import Check
 from sluice.core.settings import Rollout
 from sluice.core.spec import Spec
-from sluice.core.thresholds import LABELS, health, watches
+from sluice.core.thresholds import LABELS, common, health, watches
 from sluice.core.version import Version
 
 WEB = Version(service="web", version="2", name="web@2-aaaa", url="http://127.0.0.1:1", pidfile="/run/web.pid", application="web-app")
@@ -100,3 +100,10 @@ def test_health():
     there = health(WEB, "/ready")
     assert (there.name, there.ask, there.of) == ("web is well", "http.status", {"url": "http://127.0.0.1:1/ready"})
     assert (there.limit.is_, there.limit.value, there.severity) == ("==", 200, "P1")
+
+
+def test_common():
+    """The checks of every release are told from a team's own by their names, whatever a service is called."""
+    mine = ["web is well", "web: p95", "web: p99.9", "a: b: error rate against live", "web: database connections"]
+    theirs = ["web: stock", "errors in the log", "p95", "web: p95 of checkout", "is well: web"]
+    assert ([common(name) for name in mine], [common(name) for name in theirs]) == ([True] * 5, [False] * 5)

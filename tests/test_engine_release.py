@@ -44,7 +44,8 @@ def test_criteria(shop: Engine):
     """The report has what makes a release a success: each journey that was walked, each check of the team's own, the marks to come."""
     found = {one["name"]: (one["word"], one["figure"]) for one in told(shop, "report", "1.0")["criteria"]}
     assert found["all services healthy"] == ("passed", "2 of 2 checks passed")
-    assert found["web: stock"] == ("passed", "200 (wanted == 200)")
+    word, seen = found["web: stock"]
+    assert (word, seen[:5], seen[-16:]) == ("passed", "200 (", " (wanted == 200)")
     assert (found["shopping"][0], found["shopping"][1][:9]) == ("passed", "1 step in")
     assert found["well when looked at later"] == ("to come", "1d after it was proven")
     assert (found["live and proven"][0], found["people told"][0]) == ("passed", "not asked")

@@ -65,6 +65,13 @@ def closed(windows: Windows | None, now: datetime) -> str | None:
     return f"{why}; {_next(windows, now)}" if why else None
 
 
+def opening(windows: Windows | None, at: datetime) -> datetime | None:
+    """Return the first moment from `at` on at which a release may begin; None where there is none within AHEAD days."""
+    if windows is None or _why(windows, at) is None:
+        return at
+    return next((one for one in _instants(windows, at) if _why(windows, one) is None), None)
+
+
 def _why(windows: Windows, at: datetime) -> str | None:
     local = at.astimezone(_zone(windows.timezone))
     day, minute = local.date(), local.hour * 60 + local.minute
@@ -81,7 +88,7 @@ def _why(windows: Windows, at: datetime) -> str | None:
 
 
 def _next(windows: Windows, now: datetime) -> str:
-    found = next((at for at in _instants(windows, now) if _why(windows, at) is None), None)
+    found = opening(windows, now)
     if found is None:
         return f"it does not open within {AHEAD} days"
     return f"opens {WEEK[found.weekday()]} {found:%Y-%m-%d %H:%M} ({windows.timezone})"
