@@ -3,7 +3,7 @@
 VERSION names itself (header x-version); FAIL_RATE (0 to 1) answers that share of requests with 500, /health excepted;
 so does the existence of the file FAIL_FILE; FAIL_PATH answers paths that begin with it so;
 DELAY waits that many seconds before each answer, and `?seconds=` in a path before that one; CRASH exits at start with that text on stderr,
-other variables filled in. On stdout there is one JSON line a request.
+other variables filled in; HOG takes that many MiB of memory at start. On stdout there is one JSON line a request.
 """
 
 from __future__ import annotations
@@ -119,4 +119,5 @@ if __name__ == "__main__":
     arguments.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8080")))
     if "CRASH" in os.environ:
         sys.exit(os.path.expandvars(os.environ["CRASH"]))
+    hog = bytearray(int(os.environ.get("HOG", "0")) << 20)
     serve(arguments.parse_args().port)
