@@ -149,6 +149,20 @@ def test_one_that_does_not_start(stack: Engine):
     assert answering(stack) == old
 
 
+def test_a_killed_update(stack: Engine):
+    """An update that is killed while nobody runs leaves a turn that the next one takes; back it goes as ever, and never do two run."""
+    letters(stack, "4")
+    with stack.updating() as update:
+        stack.wait(lambda: answering(stack) != {"1"}, 120)
+        stack.kill(update)
+    assert stack.cancel().ok
+    for version in ("4", "1"):
+        letters(stack, version)
+        done = stack.up()
+        assert done.ok, done.out
+        assert answering(stack) == {version}
+
+
 def test_repaired(stack: Engine):
     """The one whose turn it is is started again by a plain update; the others stay at rest."""
     end(stack, next(name for name in stack.programs() if name.startswith("letters@")))
