@@ -63,7 +63,7 @@ def test_unwell(run: Run):
 @pytest.mark.embedded
 def test_crash(run: Run):
     """One that ends at start fails at once, in one line, its secrets hidden, however often the engine has started it meanwhile."""
-    name = run("echo no such table; echo token hunter2; exit 7", "--restart", "unless-stopped")
+    name = run("echo no such table; echo token hunter2; exit 7", "--restart", "always")
     begun = time.monotonic()
     with pytest.raises(RuntimeFailed) as error:
         HealthyProvider().create({**props(name, ready=60), "secrets": {"TOKEN": "hunter2"}})
@@ -80,7 +80,7 @@ def test_crash(run: Run):
 @pytest.mark.embedded
 def test_starved(run: Run):
     """One that takes more memory than its limit is told so: its log says nothing of it."""
-    name = run("exec python -c 'bytearray(2**26)'", "--restart", "unless-stopped", "--memory", "32m", "--memory-swap", "32m")
+    name = run("exec python -c 'bytearray(2**26)'", "--restart", "always", "--memory", "32m", "--memory-swap", "32m")
     with pytest.raises(RuntimeFailed) as error:
         # Waited for by its path: on a busy machine its first second may be over before it has begun to take memory.
         HealthyProvider().create(props(name, port=free(), health="/up", ready=60))

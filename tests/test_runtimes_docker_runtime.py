@@ -140,7 +140,7 @@ def test_version(world: World, engine: Any, home: Path):
         "memorySwap": 101,
         "cpus": "1.5",
         "init": True,
-        "restart": "unless-stopped",
+        "restart": "always",
         "mustRun": True,
         "destroyGraceSeconds": 8,
         "stopTimeout": 8,

@@ -45,7 +45,7 @@ def test_look(run: Run):
 def test_restarts(run: Run):
     """One that ends by itself is started again, which is counted."""
     stack = f"looks-{token_hex(2)}"
-    run("exit 3", *labels(stack, "web@1"), "--restart", "unless-stopped")
+    run("exit 3", *labels(stack, "web@1"), "--restart", "always")
     wait(lambda: (one := looked(stack)["web@1"]).restarts > 1 and one.status == "restarting" and one.exit == 3, 60)
 
 

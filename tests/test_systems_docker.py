@@ -35,7 +35,7 @@ def test_state(run: Run):
 
 def test_ended(run: Run):
     """The last end of a container is known while it runs again, and whether its memory limit killed it; of one that runs still, none is."""
-    name = run("sleep 0.5; exit 7", "--restart", "unless-stopped", "--memory", "32m")
+    name = run("sleep 0.5; exit 7", "--restart", "always", "--memory", "32m")
     wait(lambda: (found := docker.state(name)) is not None and found.runs and found.restarts > 0)
     state = docker.state(name)
     assert state

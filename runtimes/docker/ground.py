@@ -195,7 +195,9 @@ def _life(grace: float, *, starts: bool) -> dict[str, Any]:
     return {
         # A first process gets no default handling of signals, and reaps nobody.
         "init": True,
-        "restart": "unless-stopped",
+        # An engine that has died ends its containers when it is back, and takes that for a wish: `unless-stopped` leaves them so. That is
+        # right for who takes turns alone: the one whose turn is over must not come back beside the other.
+        "restart": "always" if starts else "unless-stopped",
         "must_run": starts,
         **({} if starts else {"start": False}),
         # Without it a stop is a kill.
