@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from sluice.core.errors import Unreachable
 from sluice.systems import docker
 from tests.fixtures import image
 from tests.fixtures.docker import Contained
@@ -89,7 +88,7 @@ def test_a_killed_update(stack: Contained):
     stack.rollout(ladder=SLOW, heartbeat="4s")
     stack.release("5")
     with stack.load() as load, stack.updating() as update:
-        stack.wait(lambda: _at(stack, 10), 120)
+        stack.wait(lambda: stack.at(10), 120)
         stack.kill(update)
         begun = time.monotonic()
         stack.wait(lambda: stack.share.weight == 0, 20)
@@ -119,19 +118,12 @@ def test_a_large_image(stack: Contained):
     back(stack)
 
 
-def _at(stack: Contained, weight: int) -> bool:
-    try:
-        return stack.at(weight)
-    except Unreachable:
-        return False
-
-
 def test_told_to_stop(stack: Contained):
     """An update that is told to stop gives all traffic back first."""
     stack.rollout(ladder=SLOW)
     stack.release("6")
     with stack.load() as load, stack.updating() as update:
-        stack.wait(lambda: _at(stack, 10), 120)
+        stack.wait(lambda: stack.at(10), 120)
         os.killpg(update.pid, signal.SIGINT)
         stack.wait(lambda: stack.share.weight == 0, 20)
     assert load.tally.failed == 0, load.tally.text()
