@@ -36,7 +36,7 @@ class FlagProvider(ResourceProvider):
         sys.tracebacklimit = 0
         from sluice.systems import flags
 
-        if Path(props["file"]).exists():
+        if flags.there(Path(props["file"])):
             flags.put(Path(props["file"]), props["flag"], None)
 
 

@@ -15,7 +15,7 @@ def chosen(place: Place) -> Runtime:
     if place.kind == "docker":
         from sluice.runtimes.docker.runtime import POSTGRES, Docker
 
-        return Docker(image=place.image, postgres=place.postgres or POSTGRES, largest=place.largest)
+        return Docker(image=place.image, postgres=place.postgres or POSTGRES, largest=place.largest, address=place.address)
     from sluice.runtimes.process.runtime import Process
 
     return Process()

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import subprocess
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sluice.core.commands import docker as say
-from sluice.core.errors import RuntimeFailed, Unreachable
+from sluice.core.errors import RuntimeFailed, SluiceError, Unreachable
 
 CLIENT = "docker"
 # The engine is local and answers in a twentieth of a second; one that is starting, or stopping others, may take long.
 TIMEOUT = 30.0
+# As the client writes bytes (docker/go-units, BytesSize).
+UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+# Where an engine is when nobody says where.
+DEFAULT = "unix:///var/run/docker.sock"
 GONE = ("No such container", "No such object", "No such volume", "No such network")
 
 
@@ -81,6 +88,24 @@ def host() -> str:
     return ask(["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]).strip()
 
 
+def astray() -> str:
+    """Return where the client's context has its engine, when whoever goes by DOCKER_HOST alone (Pulumi's provider) asks another one."""
+    where = host()
+    if os.environ.get("DOCKER_HOST") or where == DEFAULT:
+        return ""
+    identity = ["info", "--format", "{{.ID}}"]
+    with suppress(SluiceError):
+        return "" if ask(identity) == ask(identity, env={"DOCKER_HOST": DEFAULT}) else where
+    return where
+
+
+def published() -> dict[str, dict[str, str]]:
+    """Return the labels of the containers of all stacks that were given a port, by how they are called."""
+    words = ["ps", "--all", "--no-trunc", "--filter", f"label={say.PORT}", "--format", "{{json .}}"]
+    lines = [json.loads(line) for line in ask(words).splitlines()]
+    return {line["Names"]: say.labels(line["Labels"]) for line in lines}
+
+
 def listed(stack: str) -> dict[str, dict[str, str]]:
     """Return the labels of a stack's containers, by what they are to Sluice (`sluice.name`)."""
     lines = [json.loads(line) for line in ask(say.listing(stack)).splitlines()]
@@ -121,6 +146,20 @@ def main(name: str) -> int | None:
     return found.pid if found and found.id in groups else None
 
 
+def usage(name: str, timeout: float) -> tuple[float, float] | None:
+    """Return what a container takes, in bytes of memory and in cores, as its engine counts it, wherever that is; None of one that does not
+    run. It takes the engine about two seconds."""
+    try:
+        found = json.loads(ask(["stats", "--no-stream", "--format", "{{json .}}", name], timeout=timeout))
+    except RuntimeFailed as error:
+        if any(word in str(error) for word in GONE):
+            return None
+        raise
+    number, unit = re.fullmatch(r"([\d.]+)(\w+)", found["MemUsage"].partition(" / ")[0]).groups()  # type: ignore[union-attr]
+    state_ = state(name)
+    return (float(number) * UNITS[unit], float(found["CPUPerc"].rstrip("%")) / 100) if state_ and state_.runs else None
+
+
 @contextmanager
 def log(name: str, since: float | None, timeout: float) -> Iterator[Path]:
     """Write both outputs of a container to a file, those after a time in epoch seconds alone if one is given. Unreachable without it."""
@@ -138,6 +177,29 @@ def log(name: str, since: float | None, timeout: float) -> Iterator[Path]:
 def volume(name: str) -> bool:
     """Say whether there is a volume of that name."""
     return name in ask(["volume", "ls", "--quiet", "--filter", f"name={name}"]).split()
+
+
+def put(name: str, image: str, files: Mapping[str, str], *, mode: int) -> None:
+    """Write files into a volume, which nobody has to have open. They go through the client's input: no command line has their content."""
+    holder = ask(["create", "--network", "none", "--volume", f"{name}:/put", image, "true"]).strip()
+    try:
+        done = subprocess.run(
+            [CLIENT, "cp", "-", f"{holder}:/put"], input=_packed(files, mode), capture_output=True, timeout=TIMEOUT, check=False
+        )
+        if done.returncode:
+            raise _wrong("cp", done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"])
+    finally:
+        remove(holder)
+
+
+def _packed(files: Mapping[str, str], mode: int) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(text.encode()), mode
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return out.getvalue()
 
 
 def start(name: str) -> None:

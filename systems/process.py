@@ -139,6 +139,8 @@ def ask(question: str, of: dict[str, Any], timeout: float) -> Reading:
     """
     expect(question, of, QUESTIONS)
     pid = _main(str(of["pidfile"]))
+    if pid is None and question != "process.age" and (found := _elsewhere(question, of, timeout)):
+        return found
     if pid is None:
         return NoData(f"no process of '{of['pidfile']}' runs")
     if question == "process.memory":
@@ -156,9 +158,28 @@ def _main(pidfile: str) -> int | None:
     return docker.main(pidfile.removeprefix(CONTAINER))
 
 
+def _elsewhere(question: str, of: dict[str, Any], timeout: float) -> Reading | None:
+    """Ask the engine of a container whose processes are not this machine's; None of any other."""
+    if not str(of["pidfile"]).startswith(CONTAINER):
+        return None
+    from sluice.systems import docker
+
+    taken = docker.usage(str(of["pidfile"]).removeprefix(CONTAINER), timeout)
+    if taken is None:
+        return None
+    return _bytes(taken[0], float(of["memory"])) if question == "process.memory" else _cores(taken[1], float(of["cpu"]))
+
+
 def _memory(pid: int, limit: float) -> Reading:
-    used = sum(_figure(process, "memory_info", "rss") for process in tree(pid))
+    return _bytes(sum(_figure(process, "memory_info", "rss") for process in tree(pid)), limit)
+
+
+def _bytes(used: float, limit: float) -> Reading:
     return Number(value=used / limit, evidence=f"{used / 2**20:.0f} of {limit / 2**20:.0f} MiB")
+
+
+def _cores(cores: float, limit: float) -> Reading:
+    return Number(value=cores / limit, evidence=f"{cores:.2f} of {limit:g} cores")
 
 
 def _cpu(pid: int, limit: float, interval: float) -> Reading:
@@ -167,8 +188,7 @@ def _cpu(pid: int, limit: float, interval: float) -> Reading:
     time.sleep(interval)
     # A process that has ended meanwhile counts 0 now: never less than nothing.
     spent = sum(max(0.0, _seconds(process) - was) for process, was in zip(processes, before, strict=True))
-    cores = spent / (time.monotonic() - begun)
-    return Number(value=cores / limit, evidence=f"{cores:.2f} of {limit:g} cores")
+    return _cores(spent / (time.monotonic() - begun), limit)
 
 
 def _seconds(process: psutil.Process) -> float:

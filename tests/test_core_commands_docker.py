@@ -52,11 +52,11 @@ def test_once():
         folder="/src",
         network="shop-dev-net",
         labels={"sluice.stack": "shop-dev"},
-        binds=["/stack/secrets"],
+        binds={"/stack/secrets": "/stack/secrets"},
         env=["PGHOST", "TOKEN"],
     )
     assert " ".join(told) == (
-        "run --rm --init --name shop-dev-job --network shop-dev-net --volume /src:/app:ro --workdir /app --label sluice.stack=shop-dev"
+        "run --rm --volume /src:/app:ro --init --name shop-dev-job --network shop-dev-net --workdir /app --label sluice.stack=shop-dev"
         " --volume /stack/secrets:/stack/secrets:ro --env PGHOST --env TOKEN --entrypoint sh sha256:1 -c true"
     )
 

@@ -26,6 +26,7 @@ MISSING = (
         ({"kind": "docker", "image": "sluice:1"}, Place(kind="docker", image="sluice:1")),
         ({"kind": "docker", "image": "a", "postgres": "b"}, Place(kind="docker", image="a", postgres="b")),
         ({"kind": "docker", "image": "a", "largest": "1.5GB"}, Place(kind="docker", image="a", largest=1_500_000_000)),
+        ({"kind": "docker", "image": "a", "address": "10.0.0.5"}, Place(kind="docker", image="a", address="10.0.0.5")),
     ],
 )
 def test_good(told: Any, place: Place):
@@ -48,13 +49,31 @@ def test_good(told: Any, place: Place):
         ('{"kind": "docker", "image": "a", "largest": 0}', ["sluice:runtime.largest: 0 is not above 0"]),
         ('{"kind": "docker", "image": "a", "postgres": [18]}', ["sluice:runtime.postgres: a list is not a line of text"]),
         (
-            '{"image": "a", "postgres": "b", "largest": 7}',
-            [f"sluice:runtime.{name}: is for kind docker: remove it, or set the kind" for name in ("image", "postgres", "largest")],
+            '{"image": "a", "postgres": "b", "largest": 7, "address": "c"}',
+            [
+                f"sluice:runtime.{name}: is for kind docker: remove it, or set the kind"
+                for name in ("image", "postgres", "largest", "address")
+            ],
+        ),
+        ('{"kind": "docker", "image": "a", "address": [5]}', ["sluice:runtime.address: a list is not a line of text"]),
+        (
+            '{"kind": "docker", "address": "far.example.org"}',
+            [
+                MISSING,
+                "sluice:runtime.address: 'far.example.org' is not an address as 10.0.0.5: the engine publishes on addresses, not on names",
+            ],
+        ),
+        (
+            '{"kind": "docker", "image": "a", "address": "0.0.0.0"}',
+            [
+                "sluice:runtime.address: '0.0.0.0' is every address of that machine, and databases would be open to whoever reaches one:"
+                " name one that few others reach"
+            ],
         ),
         (
             '{"kind": "docker", "image": "a", "host": "b"}',
             [
-                "sluice:runtime.host: unknown key: known are kind, image, postgres, largest;"
+                "sluice:runtime.host: unknown key: known are kind, image, postgres, largest, address;"
                 " run: pulumi config rm --path sluice:runtime.host"
             ],
         ),

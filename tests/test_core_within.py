@@ -30,6 +30,15 @@ def test_loopback(host: str):
     assert put("http.status", url=f"http://me:pw@{host}:20001/") == {"url": "http://me:pw@shop-web:8080/"}
 
 
+def test_another_machine():
+    """Where the runner reaches the places at another address than its loopback, that is the one that has another name inside."""
+    check = Check(name="one", ask="http.status", of={"url": "http://10.0.0.5:20001/a"}, limit=Limit(is_="==", value=1))
+    found = within(check, PLACES, SECRETS, "10.0.0.5")
+    assert found
+    assert found.of == {"url": "http://shop-web:8080/a"}
+    assert within(check, PLACES, SECRETS) == check
+
+
 @pytest.mark.parametrize("ask", ["http.json", "prometheus.value"])
 def test_elsewhere(ask: str):
     """What is elsewhere for the runner is so for everybody."""

@@ -87,3 +87,22 @@ def test_deleted(props: dict[str, Any]):
     for _ in range(2):
         JobProvider().delete("job", props)
     assert docker.state(props["container"]) is None
+
+
+def test_elsewhere(props: dict[str, Any]):
+    """Where the engine sees no folder of this machine, the folder is copied in and volumes stand for the others; all else is the same."""
+    Path(props["folder"], "file").write_text("here")
+    volume = f"sluice-test-{token_hex(4)}"
+    docker.ask(["volume", "create", volume])
+    given = props | {"far": {f"{props['root']}/secrets": volume}, "env": {"PLACE": "there"}, "secrets": {"TOKEN": "pl4nted"}}
+    try:
+        docker.put(volume, props["image"], {"word": "open"}, mode=0o600)
+        line = f'cat file {props["root"]}/secrets/word; echo " $PLACE $TOKEN"'
+        JobProvider().create({**given, "argv": ["sh", "-c", line]})
+        assert said(props) == "hereopen there pl4nted\n"
+        assert docker.state(props["container"]) is None
+        with pytest.raises(RuntimeFailed, match=r"^job 'job' ended with exit code 3, expected 0; its last log lines: \*\*\*;"):
+            JobProvider().create({**given, "argv": ["sh", "-c", "echo $TOKEN; exit 3"]})
+        assert docker.state(props["container"]) is None
+    finally:
+        docker.ask(["volume", "rm", "--force", volume])

@@ -142,6 +142,16 @@ def test_password(root: Path, monkeypatch: pytest.MonkeyPatch):
     assert not copy.exists()
 
 
+def test_password_elsewhere(root: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where the engine does not see the folder, both files go into a volume that it has, through no command line, for root alone."""
+    put: list[Any] = []
+    monkeypatch.setattr(docker, "volume", lambda name: False)
+    monkeypatch.setattr(docker, "put", lambda *given, mode: put.append((*given, mode)))
+    PassfileProvider().create(words(root, far={"volume": "shop-dev-secrets", "image": "sha256:1"}))
+    written = {name: (root / "secrets" / name).read_text() for name in ("store.pgpass", "store.password")}
+    assert put == [("shop-dev-secrets", "sha256:1", written, 0o600)]
+
+
 def test_lost_password(root: Path, monkeypatch: pytest.MonkeyPatch):
     """Data whose password is lost is not given another one, which nobody could enter with."""
     monkeypatch.setattr(docker, "volume", lambda name: True)

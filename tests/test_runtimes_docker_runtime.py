@@ -13,6 +13,7 @@ from pulumi.runtime import rpc
 
 from sluice.core.check import Check, Limit
 from sluice.core.requirement import Requirement
+from sluice.runtimes.docker.ports import choose
 from sluice.runtimes.docker.runtime import Docker
 from sluice.runtimes.port import Runtime, Spec
 from sluice.systems import docker
@@ -42,7 +43,9 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
     """A local engine with the containers that a test puts into what this returns, by their labels."""
     found: dict[str, dict[str, str]] = {}
     monkeypatch.setattr(docker, "host", lambda: "unix:///var/run/docker.sock")
+    monkeypatch.setattr(docker, "astray", lambda: "")
     monkeypatch.setattr(docker, "listed", lambda stack: found)
+    monkeypatch.setattr(docker, "published", dict)
     monkeypatch.setattr("sluice.runtimes.docker.ports.free", lambda port: True)
     return found
 
@@ -480,7 +483,66 @@ def test_elsewhere(world: World, engine: Any, monkeypatch: pytest.MonkeyPatch, w
     with pytest.raises(pulumi.RunError) as error:
         world.run(lambda: made().front("front") and None)
     assert str(error.value) == (
-        f"RuntimeFailed: the docker runtime reaches versions on the loopback of the engine's machine, and this engine is at '{where}':"
-        " deploy on that machine, with DOCKER_HOST unset"
+        f"RuntimeFailed: the engine is at '{where}', and containers would be published on the loopback of its machine, which this one does"
+        " not reach; run: pulumi config set --path sluice:runtime.address ADDRESS, one of that machine that few others reach"
     )
     assert world.names == []
+
+
+def test_astray(world: World, engine: Any, monkeypatch: pytest.MonkeyPatch):
+    """A context that the provider does not read is refused before anything is declared on another engine than is asked."""
+    monkeypatch.setattr(docker, "astray", lambda: "ssh://build")
+    with pytest.raises(pulumi.RunError) as error:
+        world.run(lambda: Docker(image="sluice:1", address="10.0.0.5").front("front") and None)
+    assert str(error.value) == (
+        "RuntimeFailed: docker's context has the engine at 'ssh://build', and Pulumi's provider, which reads no context, would ask another"
+        " one; run: export DOCKER_HOST=ssh://build"
+    )
+    assert world.names == []
+
+
+def test_far(world: World, engine: Any, home: Path, monkeypatch: pytest.MonkeyPatch):
+    """On another machine nothing of this one's files is mounted, all is published on and reached at its address, and ports that other
+    stacks have there are left to them."""
+    monkeypatch.setattr(docker, "host", lambda: "ssh://build")
+    taken: dict[str, dict[str, str]] = {}
+    monkeypatch.setattr(docker, "published", lambda: taken)
+    told: dict[str, Any] = {}
+
+    def program() -> None:
+        runtime = Docker(image="sluice:1", address="10.0.0.5")
+        taken["other"] = {"sluice.stack": "other", "sluice.port": str(choose({}, "shop-production", "front", set(), here=False))}
+        door = runtime.front("front")
+        running = runtime.service(Spec(**{**vars(SPEC), "env": {"SLUICE_FLAGS": runtime.flags}}), front=door)
+        store = runtime.database("store", databases=["shop"])
+        runtime.job("migrate", argv=["true"], folder=str(HERE))
+        pulumi.Output.all(url=door.url, web=running.descriptor, host=store.host, flags=runtime.flags).apply(told.update)
+        url = f"http://10.0.0.5:{runtime.ground.port(SPEC.name)}/a"
+        kept = runtime.kept(Check(name="web", ask="http.status", of={"url": url}, limit=Limit(is_="==", value=1)))
+        told["kept"] = kept.of["url"] if kept else ""
+
+    world.run(program)
+    one, front, store = (container(world, name) for name in (SPEC.name, "front", "store"))
+    flags, secrets = ({"volumeName": f"shop-production-{part}", "containerPath": f"{home}/{part}"} for part in ("flags", "secrets"))
+    read = {"readOnly": True}
+    assert one.inputs["volumes"] == [flags | read, secrets | read]
+    assert front.inputs["volumes"] == [secrets | read, {"volumeName": "shop-production-front-files", "containerPath": "/front"}, flags]
+    assert store.inputs["volumes"][:2] == [flags | read, secrets | read]
+    assert [each.inputs["ports"][0]["ip"] for each in (one, front, store)] == ["10.0.0.5"] * 3
+    assert port(front) != int(taken["other"]["sluice.port"])
+    assert (told["url"], told["host"]) == (f"http://10.0.0.5:{port(front)}", "10.0.0.5")
+    assert told["web"]["url"] == f"http://10.0.0.5:{port(one)}"
+    assert json.loads(world[f"{SPEC.name}-healthy"].inputs["spec"])["host"] == "10.0.0.5"
+    assert told["kept"] == "http://shop-production-web-1.0-3fa2:8080/a"
+    assert told["flags"] == f"docker:shop-production-front:{home}/flags/flags.json"
+    assert f"SLUICE_FLAGS={home}/flags/flags.json" in one.inputs["envs"]
+    where = world["store-password"].inputs
+    assert (where["host"], where["far"]) == ("10.0.0.5", {"volume": "shop-production-secrets", "image": "sha256:sluice:1"})
+    assert world["migrate"].inputs["far"] == {f"{home}/{part}": f"shop-production-{part}" for part in ("flags", "secrets")}
+
+
+def test_flags_without_a_door(world: World, engine: Any):
+    """Flags on another machine are switched through the door: without one there is no way to them."""
+    with pytest.raises(pulumi.RunError) as error:
+        world.run(lambda: Docker(image="sluice:1", address="10.0.0.5").flags and None)
+    assert str(error.value) == "flags on another machine are switched through the front door, and there is none: declare it first"

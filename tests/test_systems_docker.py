@@ -11,6 +11,7 @@ import pytest
 from sluice.core.errors import RuntimeFailed, Unreachable
 from sluice.core.reading import NoData, Number
 from sluice.systems import docker, logs, process
+from tests.fixtures import image
 from tests.fixtures.docker import Run, engine, run
 from tests.fixtures.front import wait
 
@@ -174,6 +175,71 @@ def test_elsewhere(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(docker, "state", lambda _: docker.State("another", "running", 0, 0, state.pid))
     assert docker.main(name) is None
     assert Path(f"/proc/{state.pid}").exists()
+
+
+def test_usage(run: Run, monkeypatch: pytest.MonkeyPatch):
+    """What a container takes is asked of its engine where its processes are not this machine's; its age is not known there."""
+    name = run("while :; do :; done", "--memory", "64m", "--cpus", "0.5")
+    monkeypatch.setattr(docker, "main", lambda _: None)
+    of = {"pidfile": f"docker:{name}"}
+    memory = process.ask("process.memory", {**of, "memory": 2**26}, 20)
+    assert isinstance(memory, Number)
+    assert 0 < memory.value < 0.5
+    cores = process.ask("process.cpu", {**of, "cpu": 0.5}, 20)
+    assert isinstance(cores, Number)
+    assert 0.01 < cores.value < 2
+    assert isinstance(process.ask("process.age", of, 5), NoData)
+    docker.stop(name, 1)
+    assert docker.usage(name, 20) is None
+    assert docker.usage("sluice-test-none", 20) is None
+
+
+def test_put(run: Run):
+    """Files get into a volume that nobody has open, for their owner alone, over what is there, and leave no container."""
+    before = docker.ask(["ps", "--all", "--quiet"]).split()
+    name = f"sluice-test-{token_hex(4)}"
+    docker.ask(["volume", "create", name])
+    try:
+        docker.put(name, image.sluice(), {"a": "old"}, mode=0o600)
+        docker.put(name, image.sluice(), {"a": "pl4nted", "b": "ü"}, mode=0o600)
+        line = "cat /x/a /x/b; ls -l /x"
+        said = docker.ask(["run", "--rm", "--volume", f"{name}:/x", image.sluice(), "sh", "-c", line])
+        assert said.startswith("pl4ntedü")
+        assert said.count("-rw-------") == 2
+    finally:
+        docker.ask(["volume", "rm", name])
+    assert set(docker.ask(["ps", "--all", "--quiet", "--filter", f"volume={name}"]).split()) - set(before) == set()
+
+
+def test_put_refused(engine: None):
+    """What cannot be put is told in the engine's own words."""
+    with pytest.raises(RuntimeFailed, match=r"^docker create: "):
+        docker.put("sluice-test-none", "sluice-test-none:1", {"a": "b"}, mode=0o600)
+
+
+def test_astray(engine: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A context that leads elsewhere than DOCKER_HOST, or where everybody looks, is told; one that leads to the same engine is not."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert docker.astray() == ""
+    (tmp_path / "same.sock").symlink_to(docker.DEFAULT.removeprefix("unix://"))
+    for name, where in (("same", f"unix://{tmp_path}/same.sock"), ("other", "unix:///nonexistent.sock")):
+        docker.ask(["context", "create", name, "--docker", f"host={where}"])
+    monkeypatch.setenv("DOCKER_CONTEXT", "same")
+    assert docker.astray() == ""
+    monkeypatch.setenv("DOCKER_CONTEXT", "other")
+    assert docker.astray() == "unix:///nonexistent.sock"
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent.sock")
+    assert docker.astray() == ""
+
+
+def test_published(run: Run):
+    """What was given a port is known by the engine, of whatever stack."""
+    name = run("true", "--label", "sluice.stack=lists-one", "--label", "sluice.port=20001")
+    other = run("true", "--label", "sluice.stack=lists-one")
+    found = docker.published()
+    assert found[name] == {"sluice.stack": "lists-one", "sluice.port": "20001"}
+    assert other not in found
 
 
 def test_volume(engine: None):

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from sluice.core.errors import Unreachable
-from sluice.systems import flags
+from sluice.systems import docker, flags
+from tests.fixtures.docker import Run, engine, run
+
+__all__ = ["engine", "run"]
 
 
 def test_put(tmp_path: Path):
@@ -134,3 +137,20 @@ def test_without_the_cli(bin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     done = switch(bin, str(tmp_path / "flags.json"), "beta", "off", "--stack", "production")
     assert flags.read(tmp_path / "flags.json") == {"beta": False}
     assert done.stderr.startswith("no `pulumi` on PATH\nbut not in config, so the next `pulumi up` takes it back; run: pulumi config set")
+
+
+@pytest.mark.embedded
+def test_in_a_container(run: Run):
+    """A file that only a container has is read and written in there, in one step; who is gone cannot be asked."""
+    name = run("sleep 1000", "--env", "SLUICE_FLAGS=/tmp/flags/flags.json")
+    path = Path(f"docker:{name}:/tmp/flags/flags.json")
+    assert (flags.there(path), flags.read(path)) == (True, {})
+    flags.put(path, "beta", True)
+    flags.put(path, "search", False)
+    flags.put(path, "beta", None)
+    assert flags.read(path) == {"search": False}
+    assert json.loads(docker.ask(["exec", name, "sh", "-c", 'cat "$SLUICE_FLAGS"'])) == {"search": False}
+    docker.remove(name)
+    assert not flags.there(path)
+    with pytest.raises(Unreachable, match=rf"^the flags in '/tmp/flags/flags.json' of container '{name}' cannot be reached: "):
+        flags.read(path)

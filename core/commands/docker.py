@@ -78,18 +78,21 @@ def once(
     folder: str,
     network: str,
     labels: Mapping[str, str],
-    binds: Sequence[str],
+    binds: Mapping[str, str],
     env: Sequence[str],
 ) -> list[str]:
-    """Build the run of a container that ends by itself, in a folder of the engine's machine.
+    """Build the run of a container that ends by itself, in a folder of the engine's machine; without one it is only made, to be filled
+    and started.
 
-    `env` are names alone: their values are in the client's own environment, where no list of processes shows them.
+    `binds` are the folders or volumes of that machine, by where they are in the container. `env` are names alone: their values are in the
+    client's own environment, where no list of processes shows them.
     """
-    words = ["run", "--rm", "--init", "--name", name, "--network", network, "--volume", f"{folder}:/app:ro", "--workdir", "/app"]
+    begin = ["run", "--rm", "--volume", f"{folder}:/app:ro"] if folder else ["create"]
+    words = [*begin, "--init", "--name", name, "--network", network, "--workdir", "/app"]
     for key, value in labels.items():
         words += ["--label", f"{key}={value}"]
-    for bind in binds:
-        words += ["--volume", f"{bind}:{bind}:ro"]
+    for path, bind in binds.items():
+        words += ["--volume", f"{bind}:{path}:ro"]
     for variable in env:
         words += ["--env", variable]
     return [*words, "--entrypoint", argv[0], image, *argv[1:]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Address
 from typing import Any, Literal
 
 from pydantic import Field
@@ -31,6 +32,10 @@ class Place(Value):
     largest: Size = Field(
         default=defaults.IMAGE, gt=0, description="docker: how large a version's image may be, as `docker image ls` has it"
     )
+    address: Text = Field(
+        default="",
+        description="docker: the address of the engine's machine, if that is another one: containers are published and reached there",
+    )
 
 
 def parse_place(text: str | None) -> Place:
@@ -50,6 +55,18 @@ def _unfit(place: Place) -> list[Problem]:
     """Say which keys do not go together."""
     if place.kind == "docker":
         why = f"is missing: containers run in it; {RECIPE}; then: pulumi config set --path sluice:runtime.image IMAGE"
-        return [] if place.image else [Problem(f"{RUNTIME}.image", why)]
+        return [*([] if place.image else [Problem(f"{RUNTIME}.image", why)]), *_address(place.address)]
     told = [name for name, field in Place.model_fields.items() if name != "kind" and getattr(place, name) != field.default]
     return [Problem(f"{RUNTIME}.{name}", "is for kind docker: remove it, or set the kind") for name in told]
+
+
+def _address(told: str) -> list[Problem]:
+    """Refuse what containers cannot be published on, and what would let everybody in."""
+    if not told:
+        return []
+    try:
+        open = IPv4Address(told).is_unspecified
+    except ValueError:
+        return [Problem(f"{RUNTIME}.address", f"'{told}' is not an address as 10.0.0.5: the engine publishes on addresses, not on names")]
+    why = f"'{told}' is every address of that machine, and databases would be open to whoever reaches one: name one that few others reach"
+    return [Problem(f"{RUNTIME}.address", why)] if open else []

@@ -9,7 +9,7 @@ from pulumi import Output, Resource, ResourceOptions
 
 from sluice.core.commands.docker import INNER
 from sluice.core.commands.envoy import ROUTE
-from sluice.runtimes.docker.ground import LOOPBACK, Ground
+from sluice.runtimes.docker.ground import Ground
 from sluice.runtimes.docker.healthy import Healthy
 from sluice.runtimes.port import Front
 from sluice.systems.keeper import file
@@ -41,15 +41,17 @@ def front(ground: Ground, name: str, opts: ResourceOptions | None) -> Front:
         entry=[*INSIDE, "serve"],
         # What the keeper asks of databases.
         binds=[ground.secrets],
-        volumes={FOLDER: volume.name},
+        # Elsewhere the flags are switched in here, where they are written in one step.
+        volumes={FOLDER: volume.name, **{path: one.name for path, one in ground.volumes.items() if path != ground.secrets}},
         opts=opts,
     )
     # The lease's format: an image with another Sluice is told as such, and asked anew when that of this machine changes.
     asked = [*INSIDE, "ready", str(file.FORMAT)]
     through = ["docker", "exec", "-i", called]
     split = {"kind": "envoy", "folder": FOLDER, "admin": f"{FOLDER}/admin.sock", "route": ROUTE, "through": through}
-    more: dict[str, Any] = {"known": {"url": f"http://{LOOPBACK}:{port}", "split": split}, "ask": asked, "ready": READY, "grace": GRACE}
+    more: dict[str, Any] = {"known": {"url": f"http://{ground.host}:{port}", "split": split}, "ask": asked, "ready": READY, "grace": GRACE}
     healthy = Healthy(f"{name}-healthy", label=name, container=called, identity=container.id, **more, opts=opts)
+    ground.door = called, healthy.descriptor
     return Front(
         resource=healthy,
         url=healthy.descriptor.apply(lambda found: str(found["url"])),

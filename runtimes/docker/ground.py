@@ -29,10 +29,15 @@ LOGS = {"max-size": "50m", "max-file": "3"}
 
 class Ground:
     """The ground of one stack; `image` runs folders, the front and jobs, `after` is what all of it waits for; `largest` is how many bytes
-    the image of a version may have."""
+    the image of a version may have. With an `address` the engine is on another machine, there: nothing of this one's files can be mounted,
+    and containers are published on that address."""
 
-    def __init__(self, name: str, *, stack: str, root: Path, image: str, largest: int, opts: ResourceOptions | None) -> None:
+    def __init__(
+        self, name: str, *, stack: str, root: Path, image: str, largest: int, address: str = "", opts: ResourceOptions | None
+    ) -> None:
         self.name, self.stack, self.place_root, self.base, self.largest, self.opts = name, stack, root, image, largest, opts
+        self.far, self.host = bool(address), address or LOOPBACK
+        self.door: tuple[str, Output[Any]] | None = None
         self.after: list[Resource] = []
         self.given: dict[str, int] = {}
         # Where a published port is on the stack's network: the container's name, and its own port.
@@ -85,10 +90,8 @@ class Ground:
         from sluice.systems import docker
 
         try:
-            where = docker.host()
-            if not where.startswith(("unix://", "npipe://")):
-                why = f"the docker runtime reaches versions on the loopback of the engine's machine, and this engine is at '{where}'"
-                raise pulumi.RunError(f"RuntimeFailed: {why}: deploy on that machine, with DOCKER_HOST unset")
+            if why := _unfit(docker.host(), self.far) or _astray(docker.astray()):
+                raise pulumi.RunError(f"RuntimeFailed: {why}")
             return docker.listed(self.stack)
         except SluiceError as error:
             raise pulumi.RunError(f"{type(error).__name__}: {error}") from None
@@ -96,8 +99,38 @@ class Ground:
     def port(self, name: str) -> int:
         """Return the port of the loopback on which a container is published."""
         if name not in self.given:
-            self.given[name] = choose(self.labels, self.stack, name, set(self.given.values()))
+            self.given[name] = choose(self.labels, self.stack, name, {*self.given.values(), *self._others()}, here=not self.far)
         return self.given[name]
+
+    def _others(self) -> set[int]:
+        """Return the ports that other stacks have on another machine, of which nobody here can see which are free."""
+        if not self.far:
+            return set()
+        from sluice.systems import docker
+
+        return {int(one[say.PORT]) for one in docker.published().values() if one.get(say.STACK) != self.stack}
+
+    @cached_property
+    def volumes(self) -> dict[str, pulumi_docker.Volume]:
+        """Return what is in the place of folders that cannot be mounted, by their path; {} on this machine."""
+        return {str(self.place_root / part): self._volume(part) for part in (FLAGS, SECRETS)} if self.far else {}
+
+    def _volume(self, part: str) -> pulumi_docker.Volume:
+        import pulumi_docker
+
+        opts = ResourceOptions.merge(self.opts, ResourceOptions(depends_on=self.after))
+        return pulumi_docker.Volume(f"{self.name}-{part}", name=self.called(part), opts=opts)
+
+    @cached_property
+    def flags(self) -> Output[str]:
+        """Return the file with the feature flags; on another machine with the container in which it is (systems.flags)."""
+        file = str(self.place_root / FLAGS / "flags.json")
+        if not self.far:
+            return self.place.root.apply(lambda _: file)
+        if self.door is None:
+            raise pulumi.RunError("flags on another machine are switched through the front door, and there is none: declare it first")
+        called, known = self.door
+        return known.apply(lambda _: f"{say.CONTAINER}{called}:{file}")
 
     def called(self, name: str) -> str:
         """Return the name of a container or volume."""
@@ -138,7 +171,7 @@ class Ground:
         opts: ResourceOptions | None = None,
     ) -> pulumi_docker.Container:
         """Declare a container. `binds` are folders that it sees under the same name, `volumes` its volumes by where they are in it;
-        `memory` in bytes, `cpu` in cores, `grace` in seconds. It is published on the loopback alone, as `port`, when that is not 0.
+        `memory` in bytes, `cpu` in cores, `grace` in seconds. It is published on `host` alone, as `port`, when that is not 0.
         `single` is the service of which one version at a time runs: all have its name on the network, and a `Turn` starts them."""
         import pulumi_docker as docker
 
@@ -158,11 +191,11 @@ class Ground:
             command=list(command) or None,
             entrypoints=list(entry) or None,
             envs=_variables(env or {}, secrets or {}),
-            ports=[docker.ContainerPortArgs(internal=inner, external=port, ip=LOOPBACK)] if port else None,
+            ports=[docker.ContainerPortArgs(internal=inner, external=port, ip=self.host)] if port else None,
             networks_advanced=[
                 docker.ContainerNetworksAdvancedArgs(name=self.network.name, aliases=[self.called(single)] if single else None)
             ],
-            volumes=_mounts(binds, volumes or {}),
+            volumes=_mounts(binds, volumes or {}, self.volumes),
             labels=[docker.ContainerLabelArgs(label=label, value=value) for label, value in self.tags(name, port, single).items()],
             **_limits(memory, cpu),
             **_life(grace, starts=not single),
@@ -170,11 +203,30 @@ class Ground:
         )
 
 
-def _mounts(binds: Sequence[str], volumes: Mapping[str, Input[str]]) -> list[pulumi_docker.ContainerVolumeArgs]:
+def _unfit(where: str, far: bool) -> str:
+    """Say why an engine cannot be used that is at `where`."""
+    if far or where.startswith(("unix://", "npipe://")):
+        return ""
+    why = f"the engine is at '{where}', and containers would be published on the loopback of its machine, which this one does not reach"
+    return f"{why}; run: pulumi config set --path sluice:runtime.address ADDRESS, one of that machine that few others reach"
+
+
+def _astray(where: str) -> str:
+    """Say why Pulumi's provider would ask another engine than the client, which has its own at `where`."""
+    if not where:
+        return ""
+    why = f"docker's context has the engine at '{where}', and Pulumi's provider, which reads no context, would ask another one"
+    return f"{why}; run: export DOCKER_HOST={where}"
+
+
+def _mounts(
+    binds: Sequence[str], volumes: Mapping[str, Input[str]], far: Mapping[str, pulumi_docker.Volume]
+) -> list[pulumi_docker.ContainerVolumeArgs]:
     import pulumi_docker as docker
 
     return [
-        *(docker.ContainerVolumeArgs(host_path=bind, container_path=bind, read_only=True) for bind in binds),
+        *(docker.ContainerVolumeArgs(host_path=bind, container_path=bind, read_only=True) for bind in binds if bind not in far),
+        *(docker.ContainerVolumeArgs(volume_name=far[bind].name, container_path=bind, read_only=True) for bind in binds if bind in far),
         *(docker.ContainerVolumeArgs(volume_name=volume, container_path=path) for path, volume in volumes.items()),
     ]
 

@@ -116,12 +116,12 @@ def _how(state: State) -> str:
 
 
 def _seen(props: Props, lasted: float) -> str:
-    from sluice.runtimes.process.launch import answers
+    from sluice.runtimes.process.launch import LOOPBACK, answers
 
     if props["ask"]:
         return _asked(props["container"], props["ask"])
     if props["port"]:
-        return answers(props["health"])(int(props["port"]))
+        return answers(props["health"], props.get("host", LOOPBACK))(int(props["port"]))
     return "" if lasted >= SETTLED else "it has only just begun"
 
 
@@ -154,8 +154,8 @@ def _once(lines: list[str]) -> list[str]:
 
 
 class Healthy(Resource, module="docker", name="Healthy"):
-    """A container that is well. `ask`, a command in it, must end with 0; or else `health` answer on `port` of the loopback; or else it must
-    outlive its first second. `known` is what others may know of it, a core.version.Version say, and the output
+    """A container that is well. `ask`, a command in it, must end with 0; or else `health` answer on `port` of `host` ("": the loopback);
+    or else it must outlive its first second. `known` is what others may know of it, a core.version.Version say, and the output
     `descriptor` the same from then on. `ready` and `grace` are seconds; `identity` is the container's id: another one is waited for.
     """
 
@@ -169,6 +169,7 @@ class Healthy(Resource, module="docker", name="Healthy"):
         identity: Input[str],
         known: dict[str, Any] | None = None,
         port: int = 0,
+        host: str = "",
         health: str = "",
         ask: list[str] | None = None,
         secrets: Mapping[str, Input[str]] | None = None,
@@ -178,7 +179,7 @@ class Healthy(Resource, module="docker", name="Healthy"):
         opts: ResourceOptions | None = None,
     ) -> None:
         spec = {"name": label or name, "container": container, "port": port, "health": health, "ask": ask or []}
-        spec |= {"known": known or {}, "ready": ready, "grace": grace}
+        spec |= {"known": known or {}, "ready": ready, "grace": grace, **({"host": host} if host else {})}
         hidden: Any = Output.secret({**secrets}) if secrets else {}
         props = {"spec": json.dumps(spec, sort_keys=True), "identity": identity, "secrets": hidden, "descriptor": None}
         super().__init__(HealthyProvider(), name, props, opts)

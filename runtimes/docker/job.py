@@ -24,7 +24,8 @@ LINES = 6
 
 
 class JobProvider(Provider):
-    """Inputs: name, container, root, image, network, labels, argv, folder, env, secrets, deadline, run. Outputs: exit, log."""
+    """Inputs: name, container, root, image, network, labels, argv, folder, env, secrets, deadline, run, and where the engine sees no folder
+    of this machine `far`, the volumes in their place. Outputs: exit, log."""
 
     def start(self, props: Props, olds: Props) -> Props:
         """Run to the end; one that a killed update has left running is ended first, since two at once are worse than none."""
@@ -46,6 +47,17 @@ class JobProvider(Provider):
         docker.remove(props["container"])
 
 
+def _began(props: Props, env: Mapping[str, str]) -> list[str]:
+    """Return the command that runs it. An engine elsewhere has no folder of this machine: it is made first, and the folder copied in."""
+    from sluice.systems import docker
+
+    if not props.get("far"):
+        return _words(props)
+    docker.ask(_words(props), env=env)
+    docker.ask(["cp", f"{props['folder']}/.", f"{props['container']}:/app"])
+    return ["start", "--attach", props["container"]]
+
+
 def _run(props: Props, log: Path) -> None:
     import os
     import subprocess
@@ -55,7 +67,7 @@ def _run(props: Props, log: Path) -> None:
     with log.open("a") as out:
         since, null = out.tell(), subprocess.DEVNULL
         env = {**os.environ, **props["env"], **props["secrets"]}
-        child = subprocess.Popen([docker.CLIENT, *_words(props)], stdin=null, stdout=out, stderr=out, env=env, start_new_session=True)
+        child = subprocess.Popen([docker.CLIENT, *_began(props, env)], stdin=null, stdout=out, stderr=out, env=env, start_new_session=True)
     try:
         code = child.wait(timeout=float(props["deadline"]))
     except subprocess.TimeoutExpired:
@@ -63,6 +75,8 @@ def _run(props: Props, log: Path) -> None:
         docker.remove(props["container"])
         child.wait()
         raise _failed(props, f"was not done within {props['deadline']:.0f} s, and was ended", log, since) from None
+    if props.get("far"):
+        docker.remove(props["container"])
     if code:
         raise _failed(props, f"ended with exit code {code}, expected 0", log, since)
 
@@ -70,8 +84,9 @@ def _run(props: Props, log: Path) -> None:
 def _words(props: Props) -> list[str]:
     from sluice.core.commands import docker as say
 
-    binds = [f"{props['root']}/{name}" for name in (FLAGS, SECRETS)]
-    more: dict[str, Any] = {name: props[name] for name in ("image", "argv", "folder", "network", "labels")}
+    far, folder = props.get("far"), "" if props.get("far") else props["folder"]
+    binds = far or {path: path for path in (f"{props['root']}/{name}" for name in (FLAGS, SECRETS))}
+    more: dict[str, Any] = {"folder": folder, **{name: props[name] for name in ("image", "argv", "network", "labels")}}
     return say.once(props["container"], **more, binds=binds, env=sorted({*props["env"], *props["secrets"]}))
 
 
@@ -87,7 +102,8 @@ def _failed(props: Props, why: str, log: Path, since: int) -> Exception:
 
 class Job(Resource, module="docker", name="Job"):
     """A command that runs on create, and again when an input changes. It succeeds with exit code 0. `folder` is where it runs, on this
-    machine; `deadline` is in seconds; a failure is the engine's failure, with the last lines of its output."""
+    machine; `far` are volumes by the folders that they stand for; `deadline` is in seconds; a failure is the engine's
+    failure, with the last lines of its output."""
 
     exit: Output[int]
     log: Output[str]
@@ -101,6 +117,7 @@ class Job(Resource, module="docker", name="Job"):
         image: Input[str],
         network: Input[str],
         labels: Mapping[str, str],
+        far: Mapping[str, Input[str]] | None = None,
         argv: Sequence[str],
         folder: str | Path,
         env: Mapping[str, Input[str]] | None = None,
@@ -112,4 +129,5 @@ class Job(Resource, module="docker", name="Job"):
         hidden: Any = Output.secret({**secrets}) if secrets else {}
         props: Props = {"name": name, "container": container, "root": root, "image": image, "network": network, "labels": dict(labels)}
         props |= {"argv": list(argv), "folder": str(Path(folder).expanduser().absolute()), "env": {**(env or {})}, "secrets": hidden}
+        props |= {"far": {**far}} if far else {}
         super().__init__(JobProvider(), name, {**props, "deadline": deadline, "run": run, "exit": None, "log": None}, opts)

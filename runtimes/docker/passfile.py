@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pulumi import Input, Output, ResourceOptions
@@ -14,7 +15,7 @@ LOOPBACK, USER = "127.0.0.1", "sluice"
 
 
 class PassfileProvider(Provider):
-    """Inputs: name, root, volume, keep, host, port, user. Outputs: passfile, tools."""
+    """Inputs: name, root, volume, keep, host, port, user, and `far`: a `volume` for its files with an `image`. Outputs: passfile, tools."""
 
     def start(self, props: Props, olds: Props) -> Props:
         """Make the password before the cluster, so that there is never one that nobody can enter."""
@@ -31,6 +32,8 @@ class PassfileProvider(Provider):
                 raise RuntimeFailed(why)
             files.write(passfile, f"*:*:*:{USER}:{secrets.token_hex(24)}\n", mode=0o600)
         files.write(word, passfile.read_text().strip().rpartition(":")[2], mode=0o600)
+        if far := props.get("far"):
+            docker.put(far["volume"], far["image"], {file.name: file.read_text() for file in (passfile, word)}, mode=0o600)
         return {"passfile": str(passfile), "tools": tools()}
 
     def alive(self, props: Props) -> bool:
@@ -59,9 +62,19 @@ class Passfile(Resource, module="docker", name="Passfile"):
     tools: Output[str]
 
     def __init__(
-        self, name: str, *, root: Input[str], server: str, port: int, volume: str, keep: bool, opts: ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        root: Input[str],
+        server: str,
+        port: int,
+        volume: str,
+        keep: bool,
+        host: str = LOOPBACK,
+        far: Mapping[str, Input[str]] | None = None,
+        opts: ResourceOptions | None = None,
     ) -> None:
         # Where the server will be is here for who reads it from state (history.stack).
-        where = {"host": LOOPBACK, "port": port, "user": USER}
+        where = {"host": host, "port": port, "user": USER, **({"far": {**far}} if far else {})}
         props = {"name": server, "root": root, "volume": volume, "keep": keep, **where, "passfile": None, "tools": None}
         super().__init__(PassfileProvider(), name, props, opts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pulumi import Output, ResourceOptions
 
@@ -48,7 +48,17 @@ def server(
     import pulumi_docker
 
     port, called, kept = ground.port(name), ground.called(name), ground.called(f"{name}-data")
-    secret = Passfile(f"{name}-password", root=ground.place.root, server=name, port=port, volume=kept, keep=keep, opts=opts)
+    secret = Passfile(
+        f"{name}-password",
+        root=ground.place.root,
+        server=name,
+        host=ground.host,
+        port=port,
+        volume=kept,
+        keep=keep,
+        **_far(ground),
+        opts=opts,
+    )
     below = ResourceOptions.merge(opts, ResourceOptions(depends_on=[secret, *ground.after], retain_on_delete=keep))
     volume = pulumi_docker.Volume(f"{name}-data", name=kept, opts=below)
     word = secret.passfile.apply(lambda path: path.removesuffix(".pgpass") + ".password")
@@ -73,13 +83,19 @@ def server(
     known = Output.all(healthy.descriptor, made.id)
     return Contained(
         resource=made,
-        host=known.apply(lambda _: LOOPBACK),
+        host=known.apply(lambda _: ground.host),
         port=known.apply(lambda _: port),
         user=known.apply(lambda _: USER),
         passfile=secret.passfile,
         tools=secret.tools,
         inside=called,
     )
+
+
+def _far(ground: Ground) -> dict[str, Any]:
+    """Return the volume that the password goes to, and an image to reach it with, where the engine does not see this machine's folder."""
+    volume = ground.volumes.get(ground.secrets)
+    return {"far": {"volume": volume.name, "image": ground.image.image_id}} if volume else {}
 
 
 def _databases(name: str, called: str, databases: Sequence[str], opts: ResourceOptions) -> pulumi_command.local.Command:

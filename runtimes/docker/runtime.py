@@ -16,7 +16,6 @@ from sluice.core.spec import image
 from sluice.runtimes.docker import door, postgres, version
 from sluice.runtimes.docker.ground import Ground
 from sluice.runtimes.docker.job import DEADLINE, Job
-from sluice.runtimes.docker.place import FLAGS
 from sluice.runtimes.port import Front, Ran, Running, Spec, Store, Text
 from sluice.runtimes.process.folder import Folder
 from sluice.runtimes.process.postgres import CONNECTIONS
@@ -35,8 +34,8 @@ class Docker:
     """The port `Runtime` on a Docker engine of this machine.
 
     `image` runs folders, the front and jobs: Python with Sluice in it (docs/runtimes/docker.md). `postgres` is what the official images of
-    that name are. `largest` is how many bytes a version's image may have. `root` is the stack's folder here, `<home>/<project>-<stack>`
-    when not given.
+    that name are. `largest` is how many bytes a version's image may have. `address` is where this machine reaches the engine's when that is
+    another one. `root` is the stack's folder here, `<home>/<project>-<stack>` when not given.
     """
 
     replicas: int | None = 1
@@ -49,6 +48,7 @@ class Docker:
         image: str,
         postgres: str = POSTGRES,
         largest: int = defaults.IMAGE,
+        address: str = "",
         root: Path | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class Docker:
         stack = f"{project}-{short}"
         place = (root or folder(project, short)).expanduser().absolute()
         self.postgres = postgres
-        self.ground = Ground(name, stack=stack, root=place, image=image, largest=largest, opts=opts)
+        self.ground = Ground(name, stack=stack, root=place, image=image, largest=largest, address=address, opts=opts)
 
     def requires(self, artifacts: Sequence[str]) -> Requirement:
         """See the port. What is built of folders is looked at once it is there."""
@@ -69,7 +69,7 @@ class Docker:
     @cached_property
     def flags(self) -> Output[str]:
         """See the port. A folder of its own: a file that is renamed over is not seen by who has the old one mounted."""
-        return self.ground.place.root.apply(lambda root: str(Path(root) / FLAGS / "flags.json"))
+        return self.ground.flags
 
     @property
     def journal(self) -> str:
@@ -85,7 +85,7 @@ class Docker:
         """See the port: it is on the stack's network, and has the passwords."""
         from sluice.core.within import within
 
-        return within(check, self.ground.places, self.ground.secrets)
+        return within(check, self.ground.places, self.ground.secrets, self.ground.host)
 
     def weights(self, replicas: int) -> Sequence[int] | None:
         """See the port: Envoy divides by any whole per cent."""
@@ -138,6 +138,7 @@ class Docker:
             labels=ground.tags(name),
             argv=argv,
             folder=folder,
+            far={path: one.name for path, one in ground.volumes.items()},
             env=env,
             secrets=secrets,
             deadline=deadline,

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi import Output, Resource, ResourceOptions
 
-from sluice.core.commands.docker import INNER
+from sluice.core.commands.docker import CONTAINER, INNER
 from sluice.core.commands.supervisord import filled
 from sluice.core.spec import image as is_image
 from sluice.core.version import Version
 from sluice.runtimes.docker import door
 from sluice.runtimes.docker.artifact import Artifact
-from sluice.runtimes.docker.ground import LOOPBACK, Ground
+from sluice.runtimes.docker.ground import Ground
 from sluice.runtimes.docker.healthy import Healthy
 from sluice.runtimes.docker.size import Size
 from sluice.runtimes.docker.turn import Turn
 from sluice.runtimes.port import Front, Running, Spec, Text
-from sluice.systems.process import CONTAINER
 
 if TYPE_CHECKING:
     import pulumi_docker
@@ -50,8 +49,9 @@ def run(ground: Ground, spec: Spec, front: Front | None, opts: ResourceOptions |
     )
     if spec.single:
         return _resting(ground, spec, container)
-    known = _version(spec, called, port).wire()
+    known = _version(spec, called, ground.host, port).wire()
     more: dict[str, Any] = {"health": spec.health, "secrets": spec.secrets, "ready": spec.ready, "grace": spec.grace, "opts": opts}
+    more["host"] = ground.host if ground.far else ""
     healthy = Healthy(f"{spec.name}-healthy", label=spec.name, container=called, identity=container.id, known=known, port=port, **more)
     # Others call it on the stack's network.
     address = healthy.descriptor.apply(lambda _: f"http://{called}:{INNER}" if port else "")
@@ -64,7 +64,7 @@ def run(ground: Ground, spec: Spec, front: Front | None, opts: ResourceOptions |
 def _resting(ground: Ground, spec: Spec, container: pulumi_docker.Container) -> Running:
     """Return a version of a single service, which does not run yet; whoever calls the service finds it by its own name."""
     address = f"http://{ground.called(spec.service)}:{INNER}" if spec.health else ""
-    known = _version(spec, ground.called(spec.name), ground.port(spec.name) if spec.health else 0).wire()
+    known = _version(spec, ground.called(spec.name), ground.host, ground.port(spec.name) if spec.health else 0).wire()
     made = container.id
     return Running(resource=container, descriptor=made.apply(lambda _: known), address=made.apply(lambda _: address))
 
@@ -73,7 +73,8 @@ def turn(ground: Ground, spec: Spec, running: Running, opts: ResourceOptions | N
     """Declare that of a single service this version runs."""
     called, port = ground.called(spec.name), ground.port(spec.name) if spec.health else 0
     told = {"name": spec.name, "service": spec.service, "stack": ground.stack, "container": called, "port": port, "ask": []}
-    told |= {"health": spec.health, "ready": spec.ready, "grace": spec.grace, "known": _version(spec, called, port).wire()}
+    told |= {"health": spec.health, "ready": spec.ready, "grace": spec.grace, "known": _version(spec, called, ground.host, port).wire()}
+    told |= {"host": ground.host} if ground.far else {}
     hidden: Any = Output.secret({**spec.secrets}) if spec.secrets else {}
     made: Any = running.resource
     one = Turn(f"{spec.service}-turn", spec=told, identity=made.id, secrets=hidden, opts=opts)
@@ -135,16 +136,22 @@ def _env(spec: Spec) -> Mapping[str, Text]:
 
 def _filled(value: Text) -> Text:
     told: Output[str] = Output.from_input(value)
-    return told.apply(lambda text: filled(text, INNER))
+    return told.apply(lambda text: filled(_inside(text), INNER))
 
 
-def _version(spec: Spec, called: str, port: int) -> Version:
+def _inside(text: str) -> str:
+    """Return a file as the version has it, where it is named with a container that has it too (Ground.flags)."""
+    container, _, path = text.removeprefix(CONTAINER).partition(":/")
+    return f"/{path}" if text.startswith(CONTAINER) and path and "/" not in container else text
+
+
+def _version(spec: Spec, called: str, host: str, port: int) -> Version:
     application: Any = spec.env.get("PGAPPNAME", spec.name)
     return Version(
         service=spec.service,
         version=spec.version,
         name=spec.name,
-        url=f"http://{LOOPBACK}:{port}" if port else "",
+        url=f"http://{host}:{port}" if port else "",
         # The engine has both.
         log=f"{CONTAINER}{called}",
         pidfile=f"{CONTAINER}{called}",

@@ -17,6 +17,7 @@ from sluice.systems import files, process
 from sluice.systems.supervisord import Program, Supervisord
 
 POLL = 0.05
+LOOPBACK = "127.0.0.1"
 # A port can be taken between the test and the start; three strangers in a row are no accident.
 ATTEMPTS = 3
 # What is said of a log in an error: enough for a traceback's end, few enough for one line.
@@ -143,12 +144,12 @@ def quoted(folder: Folder, name: str, secrets: Mapping[str, str], since: int) ->
     return f"its last log lines: {' | '.join(text.splitlines()) or 'none'}; all of them: '{log}'"
 
 
-def answers(path: str) -> Probe:
+def answers(path: str, host: str = LOOPBACK) -> Probe:
     """Build the probe of a service: `path` answers 2xx or 3xx."""
 
     def probe(port: int) -> str:
-        url = f"http://127.0.0.1:{port}{path}"
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        url = f"http://{host}:{port}{path}"
+        connection = http.client.HTTPConnection(host, port, timeout=5)
         try:
             connection.request("GET", path)
             status = connection.getresponse().status
