@@ -52,7 +52,13 @@ class Countdown:
         what = f"going back from '{made.failing}' to '{made.target}' on '{self.seen.pulumi.stack}'"
         text = f"{self.deadline.over}: {what}; it goes on, as to stop it would leave the traffic where it is"
         say.error("; ".join([text, *([f"next: {next}"] if next else [])]))
-        fields = {"release": made.failing, "moment": "rollback", **({"next": next} if next else {})}
+        fields = {
+            "release": made.failing,
+            "stack": self.seen.pulumi.short,
+            "state": "failed",
+            "moment": "rollback",
+            **({"next": next} if next else {}),
+        }
         for warning in webhook.tell(rollout.webhooks, text, fields):
             say.error(warning)
 

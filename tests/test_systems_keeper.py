@@ -513,17 +513,23 @@ def test_a_full_disk(served: Front, web: Web, tmp_path: Path, late: bool):
 
 
 def test_people_are_told(served: Front, web: Web, tmp_path: Path):
-    """Nobody looks at a terminal when a hold ends: the webhooks of the rollout are told."""
+    """Nobody looks at a terminal when a hold ends: the webhooks of the rollout are told, with which release of which stack has failed."""
+    from sluice.core.journal import Source
+    from tests.fixtures.journal import ADA
     from tests.fixtures.web import Answer
 
     clock = ManualClock()
+    source = Source(path=str(tmp_path / "journal.jsonl"), stack="shop", run="r1", actor=ADA)
     (tmp_path / "hook").write_text(web.tell("/hook", Answer(200)))
     lease = keep(served, clock.now() - 7200, seconds=3600)
     split = splits.open(served.split)
     split.owner = lease.owner
-    split.hold(lease.model_copy(update={"notify": [{"kind": "slack", "url": f"file:{tmp_path / 'hook'}"}]}))
+    hooks = [{"kind": "slack", "url": f"file:{tmp_path / 'hook'}"}]
+    split.hold(lease.model_copy(update={"notify": hooks, "journal": source.text}))
     Keeper(served.split, clock).look()
     (asked,) = web.asked
+    fields = [field["text"] for field in json.loads(asked.body)["blocks"][0]["fields"]]
+    assert fields == [f"*release*\n{lease.release}", "*state*\nfailed", "*moment*\ncanary", "*stack*\nshop"]
     assert "the hold of 1h at 10 % is over; weight 0" in json.loads(asked.body)["text"]
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from pydantic import ValidationError
+
 from sluice.core.errors import Unreachable
 from sluice.core.journal import Actor, Happened, Source
 from sluice.core.lease import Lease
@@ -45,6 +47,14 @@ class Diary:
         if followed:
             self(at, Happened.SHIFTED, "0 %", {"weight": 0})
         self(at, Happened.ABORTED, why, {"weight": 0})
+
+    @property
+    def source(self) -> Source | None:
+        """Return where it writes; None where that is nowhere, or a newer Sluice says it."""
+        try:
+            return self._source if self.lease.journal else None
+        except ValidationError:
+            return None
 
     @cached_property
     def _source(self) -> Source:

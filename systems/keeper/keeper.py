@@ -147,11 +147,13 @@ class Keeper:
             from sluice.core.journal import Happened
             from sluice.systems import webhook
 
-            missed = webhook.tell(lease.notify, why, {"release": lease.release, "moment": "canary"})
+            diary, fields = self._writes(lease), {"release": lease.release, "state": "failed", "moment": "canary"}
+            fields |= {"stack": diary.source.stack} if diary.source else {}
+            missed = webhook.tell(lease.notify, why, fields, source=diary.source)
             for warning in missed:
                 self._print(warning)
             told = {"to": [hook["kind"] for hook in lease.notify], "missed": missed}
-            self._writes(lease)(self.clock.now(), Happened.TOLD, why, told)
+            diary(self.clock.now(), Happened.TOLD, why, told)
 
     def _open(self) -> Split:
         return splits.open(self.descriptor)
