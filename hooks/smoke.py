@@ -52,12 +52,14 @@ class SmokeProvider(Hook):
         clock = WatchedClock(Stop())
         journeys, begun = parse(props["journeys"]), clock.now()
         rows, found = [], []
-        for journey in journeys:
-            at = clock.now()
-            # Each has a run of its own, so that what one leaves behind never meets another.
-            found += walk(journey, world(props, clock, begun), lambda why: _retreat(props, why))
-            rows.append(_row(journey, clock.now() - at))
-        _told(props, rows)
+        try:
+            for journey in journeys:
+                at = clock.now()
+                # Each has a run of its own, so that what one leaves behind never meets another.
+                found += walk(journey, world(props, clock, begun), lambda why: _retreat(props, why))
+                rows.append(_row(journey, clock.now() - at))
+        finally:
+            _told(props, rows)
         return {"warnings": found}
 
 

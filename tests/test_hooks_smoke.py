@@ -9,12 +9,14 @@ import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
 from sluice.core.errors import ConfigError, GateFailed
+from sluice.core.journal import Actor, Happened, Source
 from sluice.core.split import Route
 from sluice.hooks.smoke import SmokeProvider
-from sluice.systems import splits
+from sluice.systems import journal, splits
 from sluice.systems.journey import load
 from tests.fixtures.front import Front
 from tests.fixtures.redcube import ARTIFACT, Redcube
+from tests.fixtures.web import Answer, Web
 
 Props = dict[str, Any]
 
@@ -99,6 +101,20 @@ def test_skipped():
     """Smoke tests that somebody lets a release go without ask nobody, and say by whose leave."""
     props = smoke([], skip="ada")
     assert SmokeProvider().create(props).outs["warnings"] == ["no journey was walked: 'ada' lets r1 go without its smoke tests"]
+
+
+def test_written_down(web: Web, tmp_path: Path):
+    """The journal has each journey that was walked to its end, with its steps, also those before one that fails."""
+    source = Source(path=str(tmp_path / "journal.jsonl"), stack="test", run="r", actor=Actor(user="ada", host="vm"))
+    target = web.tell("/a", Answer(200)).removesuffix("/a")
+    journeys = [{"name": name, "target": "web", "steps": [{"name": "a", "path": "/a"}]} for name in ("first", "second")]
+    SmokeProvider().create(smoke(journeys, targets={"web": target}, journal=source.text))
+    broken = {"name": "third", "target": "web", "steps": [{"name": "b", "path": "/b"}]}
+    with pytest.raises(GateFailed):
+        SmokeProvider().create(smoke([journeys[0], broken], targets={"web": target}, journal=source.text))
+    seen = [one.figures["verdicts"] for one in journal.read(Path(source.path))[0] if one.event is Happened.JUDGED]
+    first, second = ((name, "passed", "1 step in") for name in ("first", "second"))
+    assert [[(row["check"], row["outcome"], row["observed"][:9]) for row in rows] for rows in seen] == [[first, second], [first]]
 
 
 def test_deadline():

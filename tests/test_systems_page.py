@@ -122,6 +122,15 @@ def test_no_text_becomes_code():
     assert not re.search(r"(?<!\\)\[(?![ x]\] )", said)
 
 
+def test_criteria(failed: ElementTree.Element):
+    """What makes a release a success is a table of its own, on the page and in Markdown, with what was seen."""
+    rows = [texts(row, "./td")[:3] for row in failed.iterfind(".//tr") if row.get("class") in ("passed", "failed", "not asked")]
+    line = ["new version as good as live, under traffic", "failed", "0 of 1 check passed; content: error rate: 12.0 % (3 of 25)"]
+    assert line in rows
+    said = page.markdown(made(bad()[0].release, [*good(), *bad(), *back()]))
+    assert f"| {' | '.join(line)} | canary, " in said
+
+
 def test_markdown():
     """The same facts without the charts."""
     said = page.markdown(made(bad()[0].release, [*good(), *bad()]))
