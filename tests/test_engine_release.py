@@ -13,6 +13,8 @@ from tests.fixtures.matrix import UNSOLD, applied, matrix, migration, want
 from tests.fixtures.sluice import sluice, told
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded]
+# Preview, update, and a way back: on a busy machine each takes its minutes.
+LONG = 600
 PERMISSION = "sluice:rollout.permissions[0]"
 
 
@@ -79,7 +81,7 @@ def test_dry_and_refused(shop: Engine):
 def test_no_tests(shop: Engine):
     """A release whose smoke tests would fail goes through without them: for this once, and everybody is told so ever after."""
     want(shop, "1.0", "0001", **UNSOLD)
-    done = sluice(shop, "release", "1.1", "--yes", "--skip-tests")
+    done = sluice(shop, "release", "1.1", "--yes", "--skip-tests", timeout=LONG)
     assert done.code == 0, done.out
     lines = done.out.splitlines()
     assert ", without its smoke tests by leave of '" in lines[-1]
@@ -93,21 +95,21 @@ def test_no_tests(shop: Engine):
     smoke = [line for line in page["attempts"][-1]["came"]["smoke"] if line.startswith("no journey was walked: '")]
     assert len(smoke) == 1
     # Another release is meant by no leave of this one.
-    again = sluice(shop, "release", "1.2", "--yes", "--no-rollback")
+    again = sluice(shop, "release", "1.2", "--yes", "--no-rollback", timeout=LONG)
     assert (again.code, "smoke 'shopping' step 1 'buy'" in again.out) == (ends.OPEN, True), again.out
-    assert sluice(shop, "rollback", "--yes").ok
+    assert sluice(shop, "rollback", "--yes", timeout=LONG).ok
 
 
 def test_no_backup(shop: Engine):
     """Where a migration is pending the leave does not help: nothing is touched in the database, and what is left of it is told."""
     migration(shop, "0002_country.sql", "alter table orders add column country char(2);")
     migration(shop, "0002_country.down.sql", "alter table orders drop column country;")
-    done = sluice(shop, "release", "1.3", "--schema", "shop=0002", "--yes", "--skip-backup")
+    done = sluice(shop, "release", "1.3", "--schema", "shop=0002", "--yes", "--skip-backup", timeout=LONG)
     assert done.code == ends.OPEN, done.out
     assert "which only one without them can do" in done.out
     assert "pulumi config rm --path sluice:rollout.permissions" in done.out
     assert applied(shop) == ["0001_orders"]
-    assert sluice(shop, "rollback", "--yes").ok
+    assert sluice(shop, "rollback", "--yes", timeout=LONG).ok
 
 
 def test_production(shop: Engine):
