@@ -124,13 +124,16 @@ def test_gone_back_from(shop: Boxed, settings: dict[str, str], seen: str, why: s
 
 
 def test_not_started(shop: Boxed):
-    """A container that the engine does not start, here for its limits, is a service that did not; the program that declares it so is
-    no hindrance to going back."""
+    """A container that the engine does not start, here for its limits, is a service that did not. These are the program's: while that
+    declares the old version with them too, going back asks for the program of before."""
     with broken(shop.folder / "changed.json", WIDE):
         row = shop.bring()
     assert "Range of CPUs is from 0.01 to " in row.out
     assert "because a service did not start: P1, go back within 15 minutes" in row.out
-    unharmed(shop, row, ends.REVERTED)
+    assert re.search(r"'1\.0-[0-9a-f]{6}' is live as web@1\.0-\w+, and the program now declares web@1\.0-\w+: ", row.out)
+    unharmed(shop, row, ends.OPEN)
+    assert shop.container("1.1") is None
+    back(shop)
 
 
 def test_kept(shop: Boxed):
