@@ -37,13 +37,17 @@ def chosen(folder: Path) -> str | None:
 
 def unheard(pulumi: Pulumi) -> None:
     """Say which usual variables are set that nobody is told by, each with the command that changes it: what is in config alone counts."""
+    import json
+
+    from sluice.history.orders import Rollout
     from sluice.history.pulumi import typed
 
     given = [name for name in USUAL if os.environ.get(name)]
     if not given:
         return
-    notify = pulumi.settings().get("sluice:rollout", {}).get("notify") or []
-    heard = {str(hook.get("url")) for hook in notify if isinstance(hook, dict)}
+    # A key that was set as a text is JSON inside.
+    notify = Rollout.of(json.dumps(pulumi.settings().get("sluice:rollout"))).of_list("notify")
+    heard = {str(hook.get("url")) for hook in notify}
     for number, name in enumerate((one for one in given if f"env:{one}" not in heard), len(notify)):
         place = f"sluice:rollout.notify[{number}]"
         words = ["--plaintext", f"{place}.kind={USUAL[name]}", "--plaintext", f"{place}.url=env:{name}"]

@@ -78,3 +78,8 @@ def test_unheard(pulumi: Pulumi, monkeypatch: pytest.MonkeyPatch, capsys: pytest
         {"kind": "slack", "url": "env:SLACK_WEBHOOK_URL"},
         {"kind": "pushgateway", "url": "env:PROMETHEUS_PUSHGATEWAY"},
     ]
+    as_text = '{"notify": [{"kind": "slack", "url": "env:SLACK_WEBHOOK_URL"}, {"kind": "json", "url": "env:PROMETHEUS_PUSHGATEWAY"}]}'
+    pulumi.do(pulumi.argv("config", "rm", "sluice:rollout"))
+    pulumi.do(pulumi.argv("config", "set", "sluice:rollout", "--plaintext", as_text))
+    unheard(pulumi)
+    assert capsys.readouterr().out == ""
