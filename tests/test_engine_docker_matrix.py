@@ -14,7 +14,7 @@ from sluice.cli import ends
 from sluice.systems import docker, shelf
 from tests.fixtures import image
 from tests.fixtures.docker_matrix import FLAGS, Boxed, Row, boxed
-from tests.fixtures.matrix import DEAD, OFF, QUICK, SHOP, SICK, SLOW, UNSOLD, applied, ask, last, migration
+from tests.fixtures.matrix import DEAD, QUICK, SHOP, SICK, SLOW, UNSOLD, applied, ask, last, migration
 from tests.fixtures.sluice import sluice, told
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded]
@@ -165,9 +165,7 @@ def test_smoke(shop: Boxed):
 
 def test_performance(shop: Boxed):
     """A slow version has lost its traffic by the time that it is gone back from."""
-    shop.rollout(checks={**QUICK, "latency": {**QUICK["latency"], "severity": "P1"}})
-    row = shop.bring(**SLOW)
-    shop.rollout(checks=OFF)
+    row = shop.bring(checks={**QUICK, "latency": {**QUICK["latency"], "severity": "P1"}}, **SLOW)
     assert "because it has become slow: P1, go back within 15 minutes" in row.out
     assert (row.code, row.tally.failed, sum(row.tally.errors.values())) == (ends.REVERTED, 0, 0), row.out
     incident = told(shop, "report", "1.1")["incident"]
