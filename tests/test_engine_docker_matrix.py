@@ -137,8 +137,8 @@ def test_not_started(shop: Boxed):
 
 
 def test_kept(shop: Boxed):
-    """With --no-revert the container that failed stays, stopped, with its log, until the next update, which takes it away."""
-    row = shop.bring("--no-revert", **DEAD)
+    """With --no-rollback the container that failed stays, stopped, with its log, until the next update, which takes it away."""
+    row = shop.bring("--no-rollback", **DEAD)
     unharmed(shop, row, ends.OPEN)
     failed = shop.container("1.1")
     assert failed
