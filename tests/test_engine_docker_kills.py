@@ -1,4 +1,4 @@
-"""Whoever deploys dies in a release in containers: the next plain update brings it to its end, and one version serves."""
+"""Whatever dies in a release in containers: the next plain update brings it to its end, one version serves, and nothing is left over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.fixtures import image
-from tests.fixtures.docker import Contained
+from tests.fixtures.docker import Contained, die
 from tests.fixtures.engine import PROGRAM
 
 pytestmark = [pytest.mark.engine, pytest.mark.embedded, pytest.mark.kills]
@@ -39,21 +39,52 @@ def release(engine: Contained, version: int) -> None:
 
 @pytest.mark.parametrize(
     ("version", "when"),
-    [(3, Contained.begun), (4, lambda stack: stack.at(20))],
-    ids=["before the canary", "at the canary"],
+    [(3, Contained.begun), (4, lambda stack: stack.at(20)), (5, lambda stack: stack.at(100))],
+    ids=["before the canary", "at the canary", "at 100 %"],
 )
 def test_deployer(stack: Contained, version: int, when: Callable[[Contained], bool]) -> None:
     """The CLI is killed with all its processes: nobody loses a request, the keeper takes back what is not proven, and an update ends it."""
+    before = stack.live
     release(stack, version)
     with stack.load(rate=60) as load:
         with stack.updating() as update:
             stack.meet(update, when)
             stack.kill(update)
         stack.wait(stack.spared, HEARTBEAT + 30)
-        assert stack.serving() == {str(version - 1)}
+        assert stack.serving() == {before}
         assert stack.cancel().ok
         done = stack.up()
         assert done.ok, done.out
     print(f"\nthe deployer of {version}: {load.tally.text()}")
     assert load.tally.failed == 0, load.tally.reasons
     stack.whole(str(version))
+
+
+@pytest.mark.parametrize(("version", "victim"), [(6, "new"), (7, "live"), (8, "grown-front")])
+def test_container(stack: Contained, version: int, victim: str) -> None:
+    """A container dies at the canary, the new version's, the live one's or the door's: the engine starts it again, and whatever
+    has become of the update, the next one comes to its end."""
+    before = stack.live
+    victim = {"new": f"web@{version}-", "live": f"web@{before}-"}.get(victim, victim)
+    release(stack, version)
+    with stack.load(rate=60):
+        with stack.updating() as update:
+            stack.meet(update, lambda stack: stack.at(20))
+            die(stack.called(stack.program(victim) if "@" in victim else victim))
+            code = update.wait(timeout=400)
+        print(f"\n{victim} dies at 20 %: the update ends with {code}")
+        if code:
+            stack.wait(stack.spared, HEARTBEAT + 30)
+            assert stack.live == before
+        done = stack.up()
+        assert done.ok, done.out
+    stack.whole(str(version))
+
+
+def test_destroyed(stack: Contained) -> None:
+    """After all of that nothing is left to do, and after a destroy nothing with the engine but images and the data."""
+    again = stack.up("--expect-no-changes")
+    assert again.ok, again.out
+    done = stack.run("destroy", "--yes", "--skip-preview")
+    assert done.ok, done.out
+    assert stack.left() == {"volumes": [stack.called("grown-database-server-data")]}
