@@ -98,11 +98,11 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class Judged:
-    """All checks were asked once. `samples` is what the canary answered since the step began."""
+    """All checks were asked once. `samples` is what the canary answered since the step began; None where nobody has to have asked it."""
 
     at: float
     outcome: Outcome
-    samples: int
+    samples: int | None
     why: str = ""
 
 
@@ -203,9 +203,13 @@ def _judged(state: State, judged: Judged) -> State:
         return _abort(state, Abort(judged.why))
     if judged.at - state.since < state.rung.soak:
         return state
-    if judged.outcome is not Outcome.PASSED or judged.samples < state.rung.samples:
+    if judged.outcome is not Outcome.PASSED or _few(state, judged):
         return _missing(state, judged)
     return _climb(replace(state, proven=judged.at), judged.at)
+
+
+def _few(state: State, judged: Judged) -> bool:
+    return judged.samples is not None and judged.samples < state.rung.samples
 
 
 def _missing(state: State, judged: Judged) -> State:

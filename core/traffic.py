@@ -8,6 +8,8 @@ Questions, each about one new version (of: {version}, its name):
 
 Rates and quantiles look back over `window` seconds (of: {window}), and never past the beginning of the step; the two
 comparisons weigh all evidence since the rollout began.
+
+Of a service's first version nobody may know yet: it is compared with nothing, and needs no requests; what it does answer must be good.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from sluice.core.judge.rule import errors, latency
 from sluice.core.judge.wager import ALPHA
 from sluice.core.reading import NoData, Number, Reading
 from sluice.core.rollout import Pair, Rollout
-from sluice.core.verdict import Verdict
+from sluice.core.verdict import Outcome, Verdict
 
 # Long enough for a rate of 5 % to show in a few requests a second, short enough to see a version go bad late in a soak.
 WINDOW = 60.0
@@ -75,15 +77,19 @@ class Traffic:
         return live, _came(pair.canary.name, before, now)
 
     @property
-    def samples(self) -> int:
-        """Return how many requests the new versions have answered since the step began: of all, the fewest."""
-        return min((self._since(name, math.inf).total for name in self.pairs), default=0)
+    def samples(self) -> int | None:
+        """Return how many requests the new versions have answered since the step began: of all, the fewest; None where there are only
+        services' first ones."""
+        return min((self._since(name, math.inf).total for name, pair in self.pairs.items() if pair.live), default=None)
 
     def verdicts(self) -> list[Verdict]:
         """Judge every check."""
         return [self._verdict(check) for check in self.checks]
 
     def _verdict(self, check: Check) -> Verdict:
+        pair = self.pairs.get(_version(check))
+        if pair and pair.live is None:
+            return _first(check, self._since(_version(check), _window(check)))
         if check.ask == "split.error_delta":
             rates = self.rates[check.name]
             return errors(check.name, rates, alpha=self.alpha, minimum=check.minimum, severity=check.severity)
@@ -100,6 +106,21 @@ class Traffic:
         before = [look for look in self.looks if look[0] <= at - window]
         start = before[-1] if before else self.looks[0]
         return _came(name, start[1], newest)
+
+
+def _first(check: Check, seen: Figures) -> Verdict:
+    """Judge a service's first version: what is bad counts as it does of any other, once there is enough of it."""
+    if check.ask in ("split.error_delta", "split.latency_delta"):
+        return _passed(check, "its first version, with nothing to compare it with")
+    found = reading(check, seen)
+    if isinstance(found, NoData):
+        return _passed(check, "its first version, which nobody has asked yet")
+    few = judge(check.model_copy(update={"minimum": 1}), found)
+    return few if few.outcome is Outcome.PASSED else judge(check, found)
+
+
+def _passed(check: Check, why: str) -> Verdict:
+    return Verdict.of(check.name, Outcome.PASSED, f"{check.name}: {why}", check.severity)
 
 
 def reading(check: Check, seen: Figures) -> Reading:

@@ -167,7 +167,8 @@ class Climb:
         self.tape.judge(self.clock.now(), verdicts, state.rung.weight, phase)
         if after.phase in (Phase.SHIFT, Phase.PASSED, Phase.HELD) and not self.keeping:
             told = "; ".join(verdict.text for verdict in verdicts)
-            self.lines.append(f"{_place(state)}: {self.traffic.samples} requests; {told}")
+            asked = "" if self.traffic.samples is None else f"{self.traffic.samples} requests; "
+            self.lines.append(f"{_place(state)}: {asked}{told}")
         return after
 
     def _verdicts(self) -> list[Verdict]:

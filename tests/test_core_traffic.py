@@ -210,21 +210,48 @@ def test_slower_than_live():
 
 @pytest.mark.parametrize("ask", ["split.error_delta", "split.latency_delta"])
 def test_nothing_to_compare_with(ask: str):
-    """On a first deployment a comparison has no data, and passes nobody."""
+    """A service's first version is compared with nothing, and that stands in nobody's way."""
     there = traffic(check(ask, 0.6), live=None)
     for at in range(5):
         look(there, at, seen(at * 1000))
-    assert (only(there).outcome, only(there).text) == (Outcome.INCONCLUSIVE, f"{ask}: 0 of at least 1 samples of live")
+    assert (only(there).outcome, only(there).text) == (Outcome.PASSED, f"{ask}: its first version, with nothing to compare it with")
+
+
+@pytest.mark.parametrize(
+    ("total", "errors", "outcome", "text"),
+    [
+        (0, 0, Outcome.PASSED, ": its first version, which nobody has asked yet"),
+        (3, 0, Outcome.PASSED, " 0.0 % <= 5.0 % (0 of 3)"),
+        (3, 2, Outcome.INCONCLUSIVE, ": 3 of at least 50 samples"),
+        (50, 30, Outcome.FAILED, " 60.0 % > 5.0 % (30 of 50)"),
+    ],
+)
+def test_first_version(total: int, errors: int, outcome: Outcome, text: str):
+    """Of a service that nobody could know before no request is needed; what it answers has to be good all the same."""
+    there = traffic(check("split.error_rate", minimum=50), live=None)
+    look(there, 0, seen(0))
+    look(there, 1, seen(total, errors))
+    assert (only(there).outcome, only(there).text) == (outcome, f"split.error_rate{text}")
+    assert there.samples is None
+
+
+def test_first_version_is_quick():
+    """The same holds for how long its answers take."""
+    there = traffic(check("split.latency", 1.0, minimum=50), live=None)
+    look(there, 0, seen(0))
+    assert only(there).text == "split.latency: its first version, which nobody has asked yet"
+    look(there, 1, seen(60, slow=60))
+    assert only(there).outcome is Outcome.FAILED
 
 
 def test_samples_are_those_of_the_slowest_service():
-    """Two services climb together, so the one with the fewest requests says how many there are."""
-    pairs = [Pair(canary=version(name)) for name in ("web@2", "api@2")]
-    there = Traffic(Rollout(release="r2", ladder=LADDER, routes=[], pairs=pairs))
+    """Two services climb together, so the one with the fewest requests says how many there are; of a first version none are needed."""
+    pairs = [Pair(canary=version(f"{name}@2"), live=version(f"{name}@1")) for name in ("web", "api")]
+    there = Traffic(Rollout(release="r2", ladder=LADDER, routes=[], pairs=[*pairs, Pair(canary=version("new@2"))]))
     there.see(0, {})
     there.see(1, {"web@2": seen(500), "api@2": seen(3)})
     assert there.samples == 3
-    assert Traffic(Rollout(release="r2", ladder=LADDER, routes=[])).samples == 0
+    assert Traffic(Rollout(release="r2", ladder=LADDER, routes=[])).samples is None
 
 
 def test_several_services_share_the_false_alarm():
